@@ -1,0 +1,214 @@
+"""The knowledge as frozen objects: what the YAML files of mappings/, pathways/ and cards/ say.
+
+Plain dataclasses, filled by :mod:`cds_service.knowledge.load` after the JSON Schemas have passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Text:
+    """A sentence shown to people, in English and, where translated, Italian (Jinja placeholders)."""
+
+    en: str
+    it: str | None = None
+
+    def in_language(self, language: str) -> str:
+        """The text in ``language``, English where no translation exists."""
+        return self.it if language == "it" and self.it else self.en
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where something is said: a document and the place in it; ``mark`` V seen, R recalled, D decided."""
+
+    document: str = ""  # free citation
+    doi: str = ""
+    pmid: str = ""
+    url: str = ""
+    at: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A node of a declarative condition: ``all``/``any``/``not`` over children, or one leaf."""
+
+    op: str  # "all", "any", "not", or the leaf's name
+    children: tuple[Condition, ...] = ()
+    argument: Any = None  # leaf only: as written in the file
+
+
+@dataclass(frozen=True)
+class Drug:
+    """One drug of mappings/drugs."""
+
+    key: str
+    name: Text
+    classes: tuple[str, ...]
+    role: str  # "anti-myeloma", "steroid", "supportive"
+    dose_interval_days: int  # longest usual gap between doses; "while on" lasts until the next would be due
+    one_off: bool = False  # CAR-T: a single infusion is a complete treatment
+    order_codes: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # system name -> (code, display)
+
+
+@dataclass(frozen=True)
+class DrugClass:
+    """A class of drugs, and whether refractoriness to one member excludes the others."""
+
+    key: str
+    name: Text
+    carries_over: bool
+    counts: bool  # counts as a class for double/triple/penta labels and makes lines
+    union_of: tuple[str, ...] = ()  # BCMA: its three kinds
+    source: Source = Source()
+
+
+@dataclass(frozen=True)
+class Dose:
+    """One row of a regimen's schedule, exactly as far as the source gives it."""
+
+    drug: str
+    amount: float | None
+    amount_text: str  # the source's words where it is no single number
+    unit: str
+    route: str
+    days: tuple[int, ...]  # days of the cycle; empty where the source has no plain list
+    days_text: str
+    cycles: str
+    alternative: bool = False  # another formulation or schedule than the first
+    step_up: bool = False
+    regions: tuple[str, ...] = ()  # empty: both
+
+
+@dataclass(frozen=True)
+class Label:
+    """What one region's label says of a regimen, in one formulation, over one span of time."""
+
+    region: str
+    status: str  # authorised, authorised-conditional, accelerated, frontline-only, positive-opinion,
+    #              withdrawn, refused, not-labelled, off-label, investigational, not-seen
+    since: str  # "", "2021" or "2021-03-31": partial dates stay partial
+    until: str
+    when: Condition | None  # gates; None: no gate beyond status
+    formulation: str
+    source: Source
+    text: Text | None = None  # the gate in words
+
+
+@dataclass(frozen=True)
+class Caution:
+    """What to mind with one drug: always, or where ``when`` holds. ``bars`` excludes instead of warning."""
+
+    drug: str
+    concept: str
+    when: Condition | None
+    bars: bool
+    text: Text
+    source: Source
+
+
+@dataclass(frozen=True)
+class Regimen:
+    """Drugs given together by plan; ``suggestable`` False for inductions known only to name lines."""
+
+    key: str
+    display: str
+    name: str
+    abbreviations: tuple[str, ...]
+    components: tuple[str, ...]  # drug keys, the defining one first
+    supporting: tuple[str, ...]  # lymphodepletion and the like: named in the note, never ordered
+    cycle: str
+    doses: tuple[Dose, ...]
+    dose_source: Source
+    labels: tuple[Label, ...]
+    burden: Text
+    notes: tuple[Text, ...]
+    suggestable: bool = True
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One population of one trial; a figure without its population is a wrong figure."""
+
+    id: str
+    trial: str
+    regimen: str
+    control: str
+    population: Text
+    when: Condition | None  # whom the population resembles; None: nobody in particular
+    specificity: int  # higher: shown in preference where ``when`` holds
+    headline: Text  # the sentence for a card
+    data: Mapping[str, Any]  # everything else of the file
+    source: Source
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of one published source."""
+
+    id: str
+    pathway: str  # id of the source file
+    when: Condition
+    verb: str  # recommend, prefer, support, consider, allow, deprioritise, avoid, caution
+    regimens: tuple[str, ...]  # keys in the source's own order
+    containing: tuple[str, ...]  # or: all regimens that contain one of these drugs or classes
+    because: Text
+    source: Source
+    effective_from: date
+    effective_to: date | None
+    position: int  # place in the source's own order
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Two sources that clash, shown where both would speak."""
+
+    id: str
+    when: Condition
+    text: Text
+    source: Source
+
+
+@dataclass(frozen=True)
+class Pathway:
+    """One source's opinion whole, or a composition of several (``default``)."""
+
+    id: str
+    title: Text
+    sources: tuple[str, ...]  # ids of sequencing files, in order of precedence
+    rules: tuple[Rule, ...]
+    disagreements: tuple[Disagreement, ...]
+    cited: Source
+
+
+@dataclass(frozen=True)
+class KnowledgeVersion:
+    """Which knowledge made an answer."""
+
+    version: str
+    sha256: str
+    effective: str
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """Everything the service knows, loaded once at start and never changed."""
+
+    version: KnowledgeVersion
+    drugs: Mapping[str, Drug]
+    classes: Mapping[str, DrugClass]
+    regimens: Mapping[str, Regimen]
+    cautions: Mapping[str, tuple[Caution, ...]]  # by drug
+    evidence: Mapping[str, Evidence]
+    pathways: Mapping[str, Pathway]
+    definitions: Mapping[str, Any]  # pathways/definitions/imwg.yaml
+    mappings: Mapping[str, Any]  # the other files of mappings/, by name without suffix, as loaded
+    drug_files: Mapping[str, Any]  # mappings/drugs/*.yaml as loaded, for the terminology
+    cards: Mapping[str, Any]  # cards/*.yaml as loaded
+    gaps: tuple[str, ...] = ()  # texts still lacking a translation

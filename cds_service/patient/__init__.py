@@ -1,0 +1,1 @@
+"""In: a ClinicalRecord, the knowledge, a date. Out: a PatientState. Pure: no FHIR, no Flask, no clock."""

@@ -1,0 +1,137 @@
+"""What is derived of one patient: plain dataclasses, the words of the public interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from cds_service.record import ComorbidityFact, DateSpan, Issue, Measurement, Response
+
+
+class Status(StrEnum):
+    """State of a drug or class; :data:`GRAVEST_FIRST` is how a class sums up its members."""
+
+    NAIVE = "naive"
+    EXPOSED = "exposed"
+    SENSITIVE = "sensitive"
+    REFRACTORY = "refractory"
+    UNKNOWN = "unknown"
+
+
+GRAVEST_FIRST = (Status.REFRACTORY, Status.UNKNOWN, Status.EXPOSED, Status.SENSITIVE, Status.NAIVE)
+
+
+class Certainty(StrEnum):
+    """How a derived fact is known: written in the chart, computed from it, or presumed."""
+
+    DOCUMENTED = "documented"
+    COMPUTED = "computed"
+    PRESUMED = "presumed"
+
+
+@dataclass(frozen=True)
+class DrugState:
+    """Exposure and refractoriness of one drug. ``because`` is a whole sentence."""
+
+    drug: str
+    status: Status
+    certainty: Certainty
+    because: str
+    first: DateSpan | None = None
+    last: DateSpan | None = None
+    ongoing: bool = False
+    intolerant: bool = False
+    derived_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClassState:
+    """State of a drug class: the gravest of its members."""
+
+    key: str
+    status: Status
+    derived_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progression:
+    """A progression or relapse, and by which kind of fact it is known (1 most trusted, 5 presumed)."""
+
+    on: DateSpan
+    trust: int
+    certainty: Certainty
+    because: str
+    derived_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of therapy (IMWG, Rajkumar 2015): a planned sequence under one intent."""
+
+    number: int
+    start: DateSpan | None
+    end: DateSpan | None
+    drugs: tuple[str, ...]
+    regimen: str  # key, or ""
+    transplant: bool
+    best_response: Response | None
+    progression: DateSpan | None
+    starts_because: str
+    ends_because: str
+    certainty: Certainty
+    derived_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Something the chart does not say, and the datum that would settle it."""
+
+    what: str  # "refractory:bortezomib", "ecog", "prior-lines" ...
+    would_settle: str
+    changes_suggestions: bool = False
+
+
+@dataclass(frozen=True)
+class DiagnosisState:
+    """The disease as the chart has it; words as in the interface."""
+
+    status: str  # active, newly-diagnosed, remission, history, unknown
+    kind: str
+    relapse: DateSpan | None = None
+    derived_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PatientState:
+    """Everything choosing needs, and nothing that identifies the patient."""
+
+    as_of: date
+    diagnosis: DiagnosisState
+    needs_treatment_choice: bool
+    prior_lines: int | None  # None: cannot be told
+    lines: tuple[Line, ...]
+    drugs: Mapping[str, DrugState]
+    classes: Mapping[str, ClassState]
+    labels: tuple[str, ...]
+    progressions: tuple[Progression, ...] = ()
+    progressed_on_last: bool | None = None  # PD on or within 60 days of the last therapy; None unknown
+    first_remission_months: float | None = None  # first dose of line 1 to its progression
+    months_to_progression_after_transplant: float | None = None
+    transplant: bool = False
+    age: int | None = None
+    sex: str = ""
+    deceased: bool = False
+    ecog: int | None = None
+    frailty: str = "unknown"
+    comorbidities: tuple[ComorbidityFact, ...] = ()
+    intolerant: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # drug -> references
+    allergic: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    biology: Mapping[str, str] = field(default_factory=dict)  # marker -> "present"/"absent"
+    labs: Mapping[str, Measurement] = field(default_factory=dict)  # latest per concept, at most as_of
+    history_known: bool = True  # a medication history came that tells of the lines the chart implies
+    conditions_known: bool = True  # an absent comorbidity was looked for
+    unknown: tuple[Unknown, ...] = ()
+    issues: tuple[Issue, ...] = ()
+    out_of_scope: str = ""  # kind of neighbouring disease, or ""

@@ -1,0 +1,1 @@
+"""In: a PatientState and the knowledge. Out: a Recommendation with its whole trace. Pure."""
