@@ -133,18 +133,29 @@ class Regimen:
 
 
 @dataclass(frozen=True)
+class EvidenceResult:
+    """The figures for one population of a trial row, and the sentence a card shows for it."""
+
+    population: Text
+    when: Condition | None  # the patient this population resembles; None: all of the row's patients
+    headline: Text
+
+
+@dataclass(frozen=True)
 class Evidence:
-    """One population of one trial; a figure without its population is a wrong figure."""
+    """One trial population of pathways/evidence; a figure without its population is a wrong figure.
+
+    ``results`` stand most specific first; the first whose ``when`` holds is the one to show. ``when`` of
+    the whole row says whom its patients resemble (None: nobody in particular).
+    """
 
     id: str
     trial: str
     regimen: str
     control: str
-    population: Text
-    when: Condition | None  # whom the population resembles; None: nobody in particular
-    specificity: int  # higher: shown in preference where ``when`` holds
-    headline: Text  # the sentence for a card
-    data: Mapping[str, Any]  # everything else of the file
+    when: Condition | None
+    results: tuple[EvidenceResult, ...]
+    data: Mapping[str, Any]  # the whole file as loaded
     source: Source
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cds_service.knowledge.types import Text
+from cds_service.patient.types import Unknown
 
 
 @dataclass(frozen=True)
@@ -91,3 +92,27 @@ class Recommendation:
     disagreements: tuple[tuple[str, Text], ...] = ()
     trace: tuple[TraceStep, ...] = ()
     notes: tuple[CautionShown, ...] = ()  # rules of verb "caution" that fired for the state as a whole
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A draft order that clashes with the patient's state."""
+
+    drug: str
+    reference: str  # "MedicationRequest/id" of the draft, as the hook named it
+    critical: bool  # can injure (contraindicated, allergy); else it will hardly help or is not covered
+    code: str  # refractory-component, refractory-class, intolerance, contraindicated, outside-label ...
+    text: Text  # "daratumumab ordered; ..." the reason as a sentence
+    certainty: str = ""
+    would_settle: Text | None = None
+    derived_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is worth showing at this moment of the work; all empty: silence."""
+
+    sequencing: bool = False
+    conflicts: tuple[Conflict, ...] = ()
+    state: str = ""  # "remission", "out-of-scope" or "": a quiet card that suggests nothing
+    missing: tuple[Unknown, ...] = ()  # data whose absence keeps a due answer from being given
