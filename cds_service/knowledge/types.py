@@ -218,7 +218,7 @@ class Knowledge:
     cautions: Mapping[str, tuple[Caution, ...]]  # by drug
     evidence: Mapping[str, Evidence]
     pathways: Mapping[str, Pathway]
-    definitions: Mapping[str, Any]  # pathways/definitions/imwg.yaml
+    definitions: Mapping[str, Any]  # pathways/definitions/*.yaml by file stem, as loaded
     mappings: Mapping[str, Any]  # the other files of mappings/, by name without suffix, as loaded
     drug_files: Mapping[str, Any]  # mappings/drugs/*.yaml as loaded, for the terminology
     cards: Mapping[str, Any]  # cards/*.yaml as loaded
