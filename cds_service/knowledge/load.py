@@ -479,7 +479,11 @@ def _dangling(k: Knowledge) -> Iterator[str]:
                     yield from missing("drug or class", key, drugs_and_classes, place, "mappings/")
             elif leaf.op == "has":
                 yield from missing(
-                    "comorbidity", leaf.argument["concept"], comorbidities, place, "mappings/comorbidities.yaml"
+                    "comorbidity",
+                    leaf.argument["concept"],
+                    comorbidities,
+                    place,
+                    "mappings/comorbidities.yaml",
                 )
             elif leaf.op == "lab":
                 yield from missing(
@@ -488,7 +492,9 @@ def _dangling(k: Knowledge) -> Iterator[str]:
 
     for drug in k.drugs.values():
         for key in drug.classes:
-            yield from missing("class", key, k.classes, f"mappings/drugs, {drug.key}", "mappings/classes.yaml")
+            yield from missing(
+                "class", key, k.classes, f"mappings/drugs, {drug.key}", "mappings/classes.yaml"
+            )
     for regimen in k.regimens.values():
         place = f"pathways/regimens, {regimen.key}"
         for key in regimen.components:

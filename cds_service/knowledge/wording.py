@@ -1,0 +1,25 @@
+"""Fills the sentences of pathways/definitions/sentences.yaml, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cds_service.knowledge.types import Text
+
+
+def sentence(definitions: Mapping[str, Any], group: str, name: str, **values: str | Text) -> Text:
+    """The sentence ``name`` of ``group`` with ``values`` filled in; a Text value in its own language.
+
+    Raises KeyError if the sentence does not exist, or names a value that is not given.
+    """
+    raw = definitions["sentences"][group][name]
+
+    def filled(language: str) -> str:
+        in_language = {
+            key: value.in_language(language) if isinstance(value, Text) else value
+            for key, value in values.items()
+        }
+        return str(raw.get(language, raw["en"]).format(**in_language))
+
+    return Text(filled("en"), filled("it"))

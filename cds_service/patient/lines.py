@@ -1,0 +1,401 @@
+"""Lines of therapy, counted by the IMWG rules (Rajkumar 2011 and 2015).
+
+Induction, transplant, consolidation and maintenance planned together are one line. A new line starts with
+an agent added or substituted unplanned, with a second transplant that was no planned tandem, or with a
+restart after progression. Steroids never make a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from cds_service.knowledge.types import Knowledge
+from cds_service.knowledge.wording import sentence
+from cds_service.patient.exposures import EXPOSURE_WITHOUT_LINE, Course
+from cds_service.patient.progression import Event
+from cds_service.patient.types import Certainty, Line
+from cds_service.record import (
+    ClinicalRecord,
+    DateSpan,
+    Issue,
+    ProcedureFact,
+    Purpose,
+    Response,
+    ResponseFact,
+    Severity,
+    StopReason,
+)
+
+TRANSPLANTS = frozenset({"autologous-sct", "allogeneic-sct", "sct-unspecified"})
+
+_ENDS = {
+    StopReason.PROGRESSION: "progression",
+    StopReason.NO_RESPONSE: "insufficient-response",
+    StopReason.TOXICITY: "toxicity",
+    StopReason.ALLERGY: "toxicity",
+    StopReason.TRANSPLANT: "completion",
+    StopReason.COMPLETION: "completion",
+    StopReason.CHOICE: "choice",
+}
+_RESPONSE = (Response.SCR, Response.CR, Response.VGPR, Response.PR)
+
+
+@dataclass
+class _Draft:
+    """A line being collected."""
+
+    starts_because: str
+    certainty: Certainty
+    courses: list[Course] = field(default_factory=list)
+    transplants: list[ProcedureFact] = field(default_factory=list)
+    carried: list[Course] = field(default_factory=list)  # begun in an earlier line and still given
+
+    @property
+    def start(self) -> DateSpan:
+        starts = [c.first for c in self.courses] + [t.on for t in self.transplants if t.on]
+        return min(starts)
+
+    @property
+    def last_given(self) -> date:
+        ends = [c.last.latest for c in self.courses] + [t.on.latest for t in self.transplants if t.on]
+        return max(ends)
+
+    @property
+    def drugs(self) -> set[str]:
+        return {c.drug for c in (*self.courses, *self.carried)}
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The lines, which course belongs to which, and what the chart says otherwise."""
+
+    lines: tuple[Line, ...]
+    courses_of: tuple[tuple[Course, ...], ...]  # parallel to ``lines``
+    presumed_events: tuple[DateSpan, ...]  # starts of lines that no charted reason explains
+    issues: tuple[Issue, ...]
+
+
+def count_lines(
+    record: ClinicalRecord,
+    courses: Sequence[Course],
+    events: Sequence[Event],
+    knowledge: Knowledge,
+    as_of: date,
+    language: str,
+) -> Counted:
+    """The lines of therapy given up to ``as_of``, oldest first.
+
+    Source: Rajkumar et al., Blood 2015;126:921-2; the day counts are those of definitions/imwg.yaml.
+    """
+    numbers = knowledge.definitions["imwg"]["lines"]
+    treatment = [
+        c
+        for c in courses
+        if knowledge.drugs[c.drug].role == "anti-myeloma" and c.purpose not in EXPOSURE_WITHOUT_LINE
+    ]
+    steroids = [c for c in courses if knowledge.drugs[c.drug].role == "steroid"]
+    transplants = _distinct_transplants(record.procedures)
+    drafts = _collect(treatment, transplants, events, record.responses, numbers)
+    drafts = [d for d in drafts if _is_line(d, events, numbers, as_of)]
+    lines: list[Line] = []
+    members: list[tuple[Course, ...]] = []
+    presumed: list[DateSpan] = []
+    issues: list[Issue] = []
+    for number, draft in enumerate(drafts, start=1):
+        following = drafts[number].start if number < len(drafts) else None
+        with_steroids = [
+            s
+            for s in steroids
+            if s.first.latest >= draft.start.earliest - timedelta(days=numbers["assembly_days"])
+            and s.first.earliest <= draft.last_given
+            and (following is None or s.first.earliest < following.earliest)
+        ]
+        if number > 1 and draft.certainty is Certainty.PRESUMED and draft.starts_because == "progression":
+            presumed.append(draft.start)
+        line, found = _line(number, draft, with_steroids, following, events, record, knowledge, language)
+        lines.append(line)
+        members.append((*draft.courses, *draft.carried, *with_steroids))
+        issues.extend(found)
+    return Counted(tuple(lines), tuple(members), tuple(presumed), tuple(issues))
+
+
+def _distinct_transplants(procedures: Iterable[ProcedureFact]) -> list[ProcedureFact]:
+    """Dated transplants, oldest first; two entries within a fortnight are one transplant."""
+    found: list[ProcedureFact] = []
+    for procedure in sorted(
+        (p for p in procedures if p.kind in TRANSPLANTS and p.on), key=lambda p: (p.on, p.reference)
+    ):
+        previous = found[-1].on if found else None
+        if previous and procedure.on and (procedure.on.earliest - previous.latest).days <= 14:
+            continue
+        found.append(procedure)
+    return found
+
+
+def _collect(
+    treatment: Sequence[Course],
+    transplants: Sequence[ProcedureFact],
+    events: Sequence[Event],
+    responses: Sequence[ResponseFact],
+    numbers: Mapping[str, Any],
+) -> list[_Draft]:
+    drafts: list[_Draft] = []
+    steps: list[tuple[DateSpan, int, str, Course | ProcedureFact]] = [
+        (c.first, 1, c.drug, c) for c in treatment
+    ] + [(t.on, 0, t.kind, t) for t in transplants if t.on]
+    for start, _, _, step in sorted(steps, key=lambda s: s[:3]):
+        current = drafts[-1] if drafts else None
+        if isinstance(step, Course):
+            why = _new_line_reason(current, step, events, responses, treatment, numbers)
+        else:
+            why = _transplant_reason(current, step, events, numbers)
+        if why is not None:
+            draft = _Draft(*why)
+            if current is not None:
+                overlap = timedelta(days=numbers["complete_cycle_days"])
+                draft.carried = [
+                    c
+                    for c in (*current.courses, *current.carried)
+                    if c.last.earliest >= start.latest + overlap and not c.one_off
+                ]
+            drafts.append(draft)
+            current = draft
+        assert current is not None  # noqa: S101 (the first step always opens a line)
+        if isinstance(step, Course):
+            current.courses.append(step)
+        else:
+            current.transplants.append(step)
+    return drafts
+
+
+def _event_between(events: Sequence[Event], after: date, until: DateSpan) -> Event | None:
+    """The first event that surely fell after ``after`` and not after the latest day of ``until``."""
+    return next((e for e in events if e.on.latest > after and e.on.earliest <= until.latest), None)
+
+
+def _new_line_reason(
+    line: _Draft | None,
+    course: Course,
+    events: Sequence[Event],
+    responses: Sequence[ResponseFact],
+    treatment: Sequence[Course],
+    numbers: Mapping[str, Any],
+) -> tuple[str, Certainty] | None:
+    """Why ``course`` opens a new line, with the certainty; None where it belongs to ``line``."""
+    if line is None:
+        return "first-treatment", Certainty.DOCUMENTED
+    charted = {c.line_number for c in line.courses if c.line_number}
+    if course.line_number and charted:
+        # A charted line number decides; what the dates say otherwise is reported as an issue.
+        if course.line_number in charted:
+            return None
+        event = _event_between(events, line.start.latest, course.first)
+        return ("progression" if event else "other-change"), Certainty.DOCUMENTED
+    if line.courses and _bridged(line, course, numbers):
+        return None
+    known_drug = course.drug in line.drugs
+    event = _event_between(events, line.start.latest, course.first)
+    if event is not None and event.on.earliest > line.start.earliest:
+        return ("restart" if known_drug else "progression"), Certainty.DOCUMENTED
+    if known_drug:
+        return None
+    if not line.courses:  # a transplant alone so far
+        return None
+    if (course.first.earliest - line.start.latest).days <= numbers["assembly_days"]:
+        return None
+    if _planned_after_transplant(line, course, numbers) or _planned_maintenance(
+        line, course, responses, treatment, numbers
+    ):
+        return None
+    recent = [
+        c
+        for c in line.courses
+        if not c.ongoing and abs((course.first.earliest - c.last.latest).days) <= numbers["same_event_days"]
+    ]
+    stops = {c.stop_reason for c in (recent or line.courses) if not c.ongoing}
+    if StopReason.NO_RESPONSE in stops:
+        return "insufficient-response", Certainty.DOCUMENTED
+    if StopReason.PROGRESSION in stops:
+        return "progression", Certainty.DOCUMENTED
+    if stops & {StopReason.TOXICITY, StopReason.ALLERGY}:
+        return "toxicity", Certainty.DOCUMENTED
+    if StopReason.CHOICE in stops:
+        return "other-change", Certainty.COMPUTED
+    return "progression", Certainty.PRESUMED
+
+
+def _bridged(line: _Draft, course: Course, numbers: Mapping[str, Any]) -> bool:
+    """Whether the line so far is bridging before this one-off infusion (bridging is part of its line)."""
+    bridging = [c for c in line.courses if c.purpose is Purpose.BRIDGING]
+    if not course.one_off or len(bridging) != len(line.courses):
+        return False
+    return bool((course.first.earliest - line.start.latest).days <= numbers["bridging_days"])
+
+
+def _planned_after_transplant(line: _Draft, course: Course, numbers: Mapping[str, Any]) -> bool:
+    """Consolidation or maintenance: begun within a year of the line's transplant, planned with it."""
+    return any(
+        t.on is not None
+        and 0 <= (course.first.earliest - t.on.latest).days <= numbers["maintenance_after_transplant_days"]
+        for t in line.transplants
+    )
+
+
+def _planned_maintenance(
+    line: _Draft,
+    course: Course,
+    responses: Sequence[ResponseFact],
+    treatment: Sequence[Course],
+    numbers: Mapping[str, Any],
+) -> bool:
+    """A single maintenance drug begun in response, soon after an induction that ended as planned."""
+    if course.drug not in numbers["maintenance_drugs"] or course.one_off:
+        return False
+    alone = not any(
+        other.drug != course.drug
+        and abs((other.first.earliest - course.first.earliest).days) <= numbers["assembly_days"]
+        for other in treatment
+    )
+    planned_end = {StopReason.COMPLETION, StopReason.UNKNOWN, StopReason.TRANSPLANT}
+    ended = all(c.stop_reason in planned_end for c in line.courses)
+    gap = (course.first.earliest - line.last_given).days
+    in_response = any(
+        r.category in _RESPONSE
+        and r.on is not None
+        and line.start.earliest <= r.on.earliest <= course.first.latest
+        for r in responses
+    )
+    return alone and ended and in_response and 0 <= gap <= numbers["maintenance_after_induction_days"]
+
+
+def _transplant_reason(
+    line: _Draft | None, transplant: ProcedureFact, events: Sequence[Event], numbers: Mapping[str, Any]
+) -> tuple[str, Certainty] | None:
+    """Why a transplant opens a new line; None where it belongs to ``line`` (planned, or a tandem)."""
+    on = transplant.on
+    if line is None or on is None:
+        return None if line else ("first-treatment", Certainty.COMPUTED)
+    event = _event_between(events, line.start.latest, on)
+    if event is not None and event.on.earliest > line.start.earliest:
+        return "second-transplant" if line.transplants else "progression", Certainty.DOCUMENTED
+    first = line.transplants[0].on if line.transplants else None
+    if first is not None and (on.earliest - first.latest).days > numbers["tandem_days"]:
+        return "second-transplant", Certainty.COMPUTED
+    return None
+
+
+def _is_line(draft: _Draft, events: Sequence[Event], numbers: Mapping[str, Any], as_of: date) -> bool:
+    """Whether the treatment came to a complete cycle, or ended for progression, or is just beginning."""
+    if any(c.ongoing or c.one_off for c in draft.courses) or draft.transplants:
+        return True
+    if any(c.stop_reason is StopReason.PROGRESSION for c in draft.courses):
+        return True
+    span = (draft.last_given - draft.start.earliest).days + 1
+    if span >= numbers["complete_cycle_days"]:
+        return True
+    return any(draft.start.latest < e.on.earliest and e.on.latest <= draft.last_given for e in events)
+
+
+def _line(
+    number: int,
+    draft: _Draft,
+    steroids: Sequence[Course],
+    following: DateSpan | None,
+    events: Sequence[Event],
+    record: ClinicalRecord,
+    knowledge: Knowledge,
+    language: str,
+) -> tuple[Line, list[Issue]]:
+    members = [*draft.courses, *draft.carried, *steroids]
+    until = following.latest if following else date.max
+    event = next((e for e in events if e.on.latest > draft.start.latest and e.on.earliest <= until), None)
+    progression = event.on if event else None
+    responses = [
+        r
+        for r in record.responses
+        if r.category is not None
+        and r.category is not Response.PD
+        and r.on is not None
+        and draft.start.earliest <= r.on.earliest <= min(until, progression.latest if progression else until)
+    ]
+    best = min((r.category for r in responses if r.category), key=list(Response).index, default=None)
+    ongoing = any(c.ongoing for c in draft.courses) and following is None
+    issues = []
+    charted = next((c.line_number for c in draft.courses if c.line_number), None)
+    if charted and charted != number:
+        text = sentence(
+            knowledge.definitions, "line", "charted-number", charted=str(charted), counted=str(number)
+        )
+        where = draft.courses[0].derived_from[0]
+        issues.append(Issue(Severity.WARNING, "line-number", text.in_language(language), where))
+    drugs = sorted(
+        {(min(c.first for c in members if c.drug == key), key) for key in {m.drug for m in members}}
+    )
+    references = {r for c in members for r in c.derived_from} | {t.reference for t in draft.transplants}
+    if event:
+        references |= {r for fact in event.facts for r in fact.derived_from}
+    line = Line(
+        number=number,
+        start=draft.start if all(c.dated for c in draft.courses) else None,
+        end=None if ongoing else _end(draft, steroids),
+        drugs=tuple(key for _, key in drugs),
+        regimen=_regimen_name(draft, steroids, knowledge),
+        transplant=bool(draft.transplants),
+        best_response=best,
+        progression=progression,
+        starts_because=draft.starts_because,
+        ends_because=_ends_because(draft, event, ongoing),
+        certainty=Certainty.DOCUMENTED if charted == number else draft.certainty,
+        derived_from=tuple(sorted(references | {r.reference for r in responses if r.category is best})),
+    )
+    return line, issues
+
+
+def _end(draft: _Draft, steroids: Sequence[Course]) -> DateSpan | None:
+    ends = [c.last for c in (*draft.courses, *steroids)]
+    return max(ends, key=lambda s: (s.latest, s.earliest)) if ends else None
+
+
+def _ends_because(draft: _Draft, event: Event | None, ongoing: bool) -> str:
+    reasons = {c.stop_reason for c in draft.courses if not c.ongoing}
+    if StopReason.PROGRESSION in reasons:
+        return "progression"
+    if StopReason.NO_RESPONSE in reasons:
+        return "insufficient-response"
+    if event is not None and event.on.earliest <= draft.last_given:
+        return "progression"
+    if ongoing:
+        return "ongoing"
+    # The drug given last tells why the line ended; a drug dropped on the way does not.
+    for course in sorted(draft.courses, key=lambda c: (c.last.latest, c.drug), reverse=True):
+        if course.stop_reason in _ENDS:
+            return _ENDS[course.stop_reason]
+    return "unknown"
+
+
+def _regimen_name(draft: _Draft, steroids: Sequence[Course], knowledge: Knowledge) -> str:
+    """Key of the regimen that the drugs begun together are; "" where none is recognised."""
+    charted = next((c.regimen for c in draft.courses if c.regimen), "")
+    if charted:
+        return charted
+    window = timedelta(days=knowledge.definitions["imwg"]["lines"]["assembly_days"])
+    begun = {c.drug for c in draft.courses if c.first.earliest <= draft.start.latest + window}
+    begun |= {c.drug for c in draft.carried}
+    with_steroid = bool(steroids)
+    known = {r.key: set(r.components) for r in knowledge.regimens.values()}
+    for entry in knowledge.mappings.get("regimen-names", {}).get("regimens", ()):
+        known.setdefault(entry["key"], set(entry["components"]))
+
+    def is_steroid(key: str) -> bool:
+        return key in knowledge.drugs and knowledge.drugs[key].role == "steroid"
+
+    matching = [
+        (with_steroid != any(map(is_steroid, parts)), len(parts), key)
+        for key, parts in known.items()
+        if {p for p in parts if not is_steroid(p)} == begun
+    ]
+    # A chart without steroid entries still names the regimen with one: charts leave them out.
+    return min(matching)[2] if matching and begun else ""

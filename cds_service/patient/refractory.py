@@ -1,0 +1,257 @@
+"""Naive, exposed, sensitive, refractory or unknown: per drug, then per class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cds_service.knowledge.types import Knowledge, Text
+from cds_service.knowledge.wording import sentence
+from cds_service.patient.exposures import Course
+from cds_service.patient.progression import progressed_on_or_within
+from cds_service.patient.types import (
+    GRAVEST_FIRST,
+    Certainty,
+    ClassState,
+    DrugState,
+    Progression,
+    Status,
+    Unknown,
+)
+from cds_service.record import DateSpan, Response, ResponseFact, StopReason
+
+_RESPONSE = (Response.SCR, Response.CR, Response.VGPR, Response.PR)
+_MINIMAL = (*_RESPONSE, Response.MR)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the drugs are judged by: charted progressions, presumed ones, responses."""
+
+    progressions: Sequence[Progression]
+    presumed: Sequence[DateSpan]
+    responses: Sequence[ResponseFact]
+    history_known: bool
+    language: str
+
+
+def drug_states(
+    courses: Sequence[Course],
+    line_of: Mapping[Course, tuple[DateSpan, DateSpan]],
+    evidence: Evidence,
+    knowledge: Knowledge,
+) -> tuple[dict[str, DrugState], tuple[Unknown, ...]]:
+    """State of every anti-myeloma drug and steroid the knowledge names, and what would settle the unknown.
+
+    ``line_of`` gives for each course the first and last day of the line it belongs to: a response counts
+    for a drug of the line in which it was reached.
+    """
+    states: dict[str, DrugState] = {}
+    unknown: list[Unknown] = []
+    for key, drug in sorted(knowledge.drugs.items()):
+        if drug.role == "supportive":
+            continue
+        own = [c for c in courses if c.drug == key]
+        if own:
+            verdicts = [_judge(course, line_of.get(course), evidence, knowledge) for course in own]
+            state = _summed(own, verdicts)
+        else:
+            status = Status.NAIVE if evidence.history_known else Status.UNKNOWN
+            name = "naive" if evidence.history_known else "unknown-history"
+            text = sentence(knowledge.definitions, "drug_state", name, drug=drug.name)
+            state = DrugState(key, status, Certainty.COMPUTED, text.in_language(evidence.language))
+            verdicts = [_Verdict(status, Certainty.COMPUTED, state.because, settles="history")]
+        states[key] = state
+        if state.status is Status.UNKNOWN and own:
+            verdict = next(v for v in verdicts if v.status is Status.UNKNOWN)
+            text = sentence(knowledge.definitions, "would_settle", verdict.settles, drug=drug.name)
+            unknown.append(Unknown(f"refractory:{key}", text.in_language(evidence.language)))
+    return states, tuple(unknown)
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    status: Status
+    certainty: Certainty
+    because: str
+    derived_from: tuple[str, ...] = ()
+    settles: str = ""  # name of the sentence that says what would settle an unknown
+
+
+def _judge(
+    course: Course, line: tuple[DateSpan, DateSpan] | None, evidence: Evidence, knowledge: Knowledge
+) -> _Verdict:
+    numbers = knowledge.definitions["imwg"]["refractory"]
+    window = int(numbers["window_days"])
+    name = knowledge.drugs[course.drug].name
+
+    def verdict(
+        status: Status,
+        certainty: Certainty,
+        words: str,
+        on: DateSpan | None = None,
+        by: Iterable[str] = (),
+        settles: str = "",
+        **more: str,
+    ) -> _Verdict:
+        undated = sentence(knowledge.definitions, "drug_state", "undated")
+        last: Text | str = str(course.last) if course.last.earliest > course.first.earliest else undated
+        if course.ongoing:
+            last = sentence(knowledge.definitions, "drug_state", "ongoing")
+        elif course.last.exact:
+            last = str(course.last)
+        text = sentence(
+            knowledge.definitions,
+            "drug_state",
+            words,
+            drug=name,
+            last=last,
+            window=str(window),
+            date=str(on) if on else undated,
+            **more,
+        )
+        references = tuple(sorted({*course.derived_from, *by}))
+        return _Verdict(status, certainty, text.in_language(evidence.language), references, settles)
+
+    certainty = Certainty.PRESUMED if course.presumed else Certainty.DOCUMENTED
+    # The drug's own entry says so: the dates need not be compared.
+    if course.stop_reason is StopReason.PROGRESSION:
+        return verdict(Status.REFRACTORY, certainty, "refractory-stop")
+    if course.stop_reason is StopReason.NO_RESPONSE:
+        return verdict(Status.REFRACTORY, certainty, "refractory-no-response")
+
+    open_question: _Verdict | None = None
+    for progression in evidence.progressions:
+        inside = progressed_on_or_within(window, course.first, course.last, progression.on)
+        if inside:
+            words = "refractory-progression"
+            sure = progression.certainty if not course.presumed else Certainty.PRESUMED
+            return verdict(Status.REFRACTORY, sure, words, progression.on, progression.derived_from)
+        if inside is None and open_question is None:
+            settles = "last-dose" if not course.last.exact else "progression-date"
+            open_question = verdict(
+                Status.UNKNOWN,
+                Certainty.COMPUTED,
+                "unknown-dates",
+                progression.on,
+                progression.derived_from,
+                settles,
+            )
+    for response in evidence.responses:
+        charted = response.no_response and response.on is not None
+        if charted and progressed_on_or_within(window, course.first, course.last, response.on or course.last):
+            by = (response.reference,)
+            return verdict(Status.REFRACTORY, certainty, "refractory-charted", response.on, by)
+    stable = _stable_at_best(course, line, evidence.responses, int(numbers["non_response_days"]))
+    if stable is not None and stable.on is not None:
+        days = (stable.on.earliest - course.first.latest).days
+        return verdict(
+            Status.REFRACTORY,
+            Certainty.COMPUTED,
+            "refractory-stable",
+            stable.on,
+            (stable.reference,),
+            days=str(days),
+        )
+    if open_question is not None:
+        return open_question
+    for start in evidence.presumed:
+        # A presumed progression makes no drug refractory: it only leaves the question open.
+        if progressed_on_or_within(window, course.first, course.last, start) is not False:
+            if course.stop_reason in (StopReason.TOXICITY, StopReason.ALLERGY):
+                continue
+            return verdict(Status.UNKNOWN, Certainty.PRESUMED, "unknown-presumed", start, settles="reason")
+    reached = _response_reached(course, line, evidence.responses)
+    if reached is not None and reached.category is not None:
+        return verdict(
+            Status.SENSITIVE,
+            Certainty.DOCUMENTED,
+            "sensitive",
+            reached.on,
+            (reached.reference,),
+            response=reached.category.value,
+        )
+    return verdict(Status.EXPOSED, certainty, "exposed")
+
+
+def _within_line(
+    responses: Iterable[ResponseFact], line: tuple[DateSpan, DateSpan] | None
+) -> list[ResponseFact]:
+    if line is None:
+        return []
+    start, end = line
+    return [r for r in responses if r.on is not None and start.earliest <= r.on.earliest <= end.latest]
+
+
+def _stable_at_best(
+    course: Course,
+    line: tuple[DateSpan, DateSpan] | None,
+    responses: Sequence[ResponseFact],
+    long_enough_days: int,
+) -> ResponseFact | None:
+    """The stable disease that is non-response: on the drug, after two cycles, never better in its line."""
+    in_line = _within_line(responses, line)
+    if any(r.category in _MINIMAL for r in in_line):
+        return None
+    # "Stable" on maintenance after an earlier response is that response holding, not non-response: the
+    # drug must have been there from the start of its line.
+    if line is not None and (course.first.earliest - line[0].earliest).days > long_enough_days:
+        return None
+    return next(
+        (
+            r
+            for r in in_line
+            if r.category is Response.SD
+            and r.on is not None
+            and (r.on.earliest - course.first.latest).days >= long_enough_days
+            and r.on.latest <= course.last.latest
+        ),
+        None,
+    )
+
+
+def _response_reached(
+    course: Course, line: tuple[DateSpan, DateSpan] | None, responses: Sequence[ResponseFact]
+) -> ResponseFact | None:
+    """The best response of at least PR in the drug's line, on the drug or after it."""
+    reached = [
+        r
+        for r in _within_line(responses, line)
+        if r.category in _RESPONSE and r.on is not None and r.on.latest >= course.first.earliest
+    ]
+    return min(reached, key=lambda r: (list(Response).index(r.category or Response.PD), r), default=None)
+
+
+def _summed(own: Sequence[Course], verdicts: Sequence[_Verdict]) -> DrugState:
+    """The drug's state over all its courses: the gravest, since a refractoriness does not wear off."""
+    order = {Certainty.DOCUMENTED: 0, Certainty.COMPUTED: 1, Certainty.PRESUMED: 2}
+    gravest = min(verdicts, key=lambda v: (GRAVEST_FIRST.index(v.status), order[v.certainty]))
+    dated = [c for c in own if c.dated]
+    last = max((c.last for c in own), key=lambda s: (s.latest, s.earliest))
+    return DrugState(
+        drug=own[0].drug,
+        status=gravest.status,
+        certainty=gravest.certainty,
+        because=gravest.because,
+        first=min((c.first for c in dated), default=None),
+        last=last,
+        ongoing=any(c.ongoing for c in own),
+        intolerant=any(
+            c.stop_reason in (StopReason.TOXICITY, StopReason.ALLERGY) and not c.ongoing for c in own
+        ),
+        derived_from=tuple(sorted({r for c in own for r in c.derived_from} | set(gravest.derived_from))),
+    )
+
+
+def class_states(drugs: Mapping[str, DrugState], knowledge: Knowledge) -> dict[str, ClassState]:
+    """State of each class: the gravest status of its members; a union's members are its classes'."""
+    states: dict[str, ClassState] = {}
+    for key, drug_class in knowledge.classes.items():
+        kinds = {key, *drug_class.union_of}
+        members = [s for s in drugs.values() if kinds & set(knowledge.drugs[s.drug].classes)]
+        if not members:
+            continue
+        gravest = min((m.status for m in members), key=GRAVEST_FIRST.index)
+        references = {r for m in members if m.status is gravest for r in m.derived_from}
+        states[key] = ClassState(key, gravest, tuple(sorted(references)))
+    return states

@@ -1,0 +1,122 @@
+"""What is worth showing at this moment: sequencing, a conflict, what is missing, a quiet state, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cds_service.knowledge.types import Knowledge
+from cds_service.knowledge.wording import sentence
+from cds_service.patient.types import PatientState, Status, Unknown
+from cds_service.record import ClinicalRecord, DrugFact
+from cds_service.sequencing.conditions import Evaluator
+from cds_service.sequencing.safety import excludes_by_refractoriness, refractory_sibling
+from cds_service.sequencing.types import Answer, Conflict, Recommendation
+
+ORDER_MOMENTS = ("order-select", "order-sign")
+_MYELOMA = "multiple-myeloma"
+
+
+def answer(
+    moment: str,
+    record: ClinicalRecord,
+    state: PatientState,
+    recommendation: Recommendation,
+    knowledge: Knowledge,
+) -> Answer:
+    """What to show at ``moment`` (a hook's name). All empty is silence.
+
+    Silence is right without myeloma, with a precursor only, newly diagnosed, dead, and at order entry for
+    any order that does not conflict.
+    """
+    if state.deceased:
+        return Answer()
+    if state.out_of_scope:
+        return Answer(state="out-of-scope") if moment not in ORDER_MOMENTS else Answer()
+    if state.diagnosis.kind != _MYELOMA:
+        return Answer()
+    if moment in ORDER_MOMENTS:
+        conflicts = tuple(_conflicts(record, state, recommendation, knowledge))
+        if conflicts:
+            return Answer(conflicts=conflicts)
+        if record.drafts:
+            return Answer()
+    missing = _missing(state, knowledge)
+    if state.needs_treatment_choice:
+        return Answer(sequencing=True, missing=() if recommendation.suggested else missing)
+    if moment in ORDER_MOMENTS:
+        return Answer()
+    if missing:
+        return Answer(missing=missing)
+    on_therapy = any(
+        s.ongoing and excludes_by_refractoriness(s.drug, knowledge) for s in state.drugs.values()
+    )
+    if state.diagnosis.status == "remission" and on_therapy:
+        return Answer(state="remission")
+    return Answer()
+
+
+def _missing(state: PatientState, knowledge: Knowledge) -> tuple[Unknown, ...]:
+    """The data without which a relapse cannot be answered."""
+    relapsed = bool(state.progressions)
+    if relapsed and (not state.history_known or not state.lines):
+        return tuple(u for u in state.unknown if u.what == "medication-history") or state.unknown
+    return ()
+
+
+def _conflicts(
+    record: ClinicalRecord, state: PatientState, recommendation: Recommendation, knowledge: Knowledge
+) -> Iterator[Conflict]:
+    evaluator = Evaluator(state, knowledge, recommendation.region)
+    for draft in record.drafts:
+        if draft.selected and draft.drug in knowledge.drugs:
+            conflict = _conflict(draft, state, evaluator, knowledge)
+            if conflict is not None:
+                yield conflict
+
+
+def _conflict(
+    draft: DrugFact, state: PatientState, evaluator: Evaluator, knowledge: Knowledge
+) -> Conflict | None:
+    """The gravest clash of one draft: allergy or contraindication, refractoriness, its class, intolerance."""
+    definitions = knowledge.definitions
+    drug = knowledge.drugs[draft.drug]
+    own = state.drugs.get(draft.drug)
+
+    def conflict(
+        code: str, critical: bool, words: str, by: tuple[str, ...], certainty: str = "", **more: object
+    ) -> Conflict:
+        text = sentence(definitions, "conflict", words, drug=drug.name, **more)  # type: ignore[arg-type]
+        return Conflict(draft.drug, draft.reference, critical, code, text, certainty, None, by)
+
+    if draft.drug in state.allergic:
+        return conflict("contraindicated", True, "allergy", state.allergic[draft.drug])
+    for caution in knowledge.cautions.get(draft.drug, ()):
+        if caution.bars and caution.when is not None:
+            outcome = evaluator.ask(caution.when)
+            if outcome.value:
+                return conflict(
+                    "contraindicated", True, "contraindicated", outcome.derived_from, text=caution.text
+                )
+    if not excludes_by_refractoriness(draft.drug, knowledge):
+        return None
+    if own is not None and own.status is Status.REFRACTORY:
+        certainty = sentence(definitions, "conflict", f"certainty-{own.certainty.value}")
+        found = conflict(
+            "refractory-component",
+            False,
+            "refractory-component",
+            own.derived_from,
+            own.certainty.value,
+            certainty=certainty,
+        )
+        return found
+    sibling = refractory_sibling(draft.drug, state, knowledge)
+    if sibling is not None:
+        class_key, other = sibling
+        words = {"other": knowledge.drugs[other.drug].name, "class": knowledge.classes[class_key].name}
+        return conflict(
+            "refractory-class", False, "refractory-class", other.derived_from, other.certainty.value, **words
+        )
+    if draft.drug in state.intolerant:
+        return conflict("intolerance", False, "intolerance", state.intolerant[draft.drug])
+    return None

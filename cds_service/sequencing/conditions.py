@@ -1,0 +1,203 @@
+"""Three-valued evaluation of a declarative condition: true, false, or unknown with the missing data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from cds_service.knowledge.types import Condition, Knowledge
+from cds_service.patient.fitness import severity_grade
+from cds_service.patient.types import DrugState, PatientState, Status
+from cds_service.sequencing.types import Outcome
+
+_EXPOSED = (Status.EXPOSED, Status.SENSITIVE, Status.REFRACTORY)
+
+
+class Evaluator:
+    """Asks conditions of one patient's state, in one region.
+
+    Kleene's logic: a false part makes ``all`` false and a true part makes ``any`` true, whatever else is
+    unknown; otherwise an unknown part makes the whole unknown, and its missing data are named.
+    """
+
+    def __init__(self, state: PatientState, knowledge: Knowledge, region: str) -> None:
+        self._state = state
+        self._knowledge = knowledge
+        self._region = region
+        self._leaves: Mapping[str, Callable[[Any], Outcome]] = {
+            "prior_lines": lambda a: self._number(state.prior_lines, a, "prior-lines"),
+            "exposed_to": lambda a: self._any_of(a, self._exposed),
+            "refractory_to": lambda a: self._any_of(a, self._refractory),
+            "naive_to": lambda a: self._any_of(a, lambda key: _negated(self._exposed(key))),
+            "intolerant_of": lambda a: self._any_of(a, self._intolerant),
+            "count_refractory": lambda a: self._count(a, (Status.REFRACTORY,), "refractory"),
+            "count_exposed": lambda a: self._count(a, _EXPOSED, "exposed"),
+            "progressed_on_last_therapy": self._progressed_on_last,
+            "label": self._label,
+            "age": lambda a: self._number(state.age, a, "age"),
+            "ecog": lambda a: self._number(state.ecog, a, "ecog"),
+            "sex": self._sex,
+            "has": self._has,
+            "lab": self._lab,
+            "biology": self._biology,
+            "transplant": lambda a: Outcome(state.transplant is a),
+            "months_to_first_progression": lambda a: self._number(state.first_remission_months, a, "months"),
+            "months_from_transplant_to_progression": lambda a: self._number(
+                state.months_to_progression_after_transplant, a, "months"
+            ),
+            "region": lambda a: Outcome(a == region),
+        }
+
+    def ask(self, condition: Condition | None) -> Outcome:
+        """The condition's outcome; no condition is true. Raises KeyError on an unknown leaf."""
+        if condition is None:
+            return Outcome(True)
+        if condition.op == "not":
+            return _negated(self.ask(condition.children[0]))
+        if condition.op in ("all", "any"):
+            decisive = condition.op == "any"
+            return _combined([self.ask(child) for child in condition.children], decisive)
+        return self._leaves[condition.op](condition.argument)
+
+    def _members(self, key: str) -> list[DrugState]:
+        if key in self._knowledge.drugs:
+            return [self._state.drugs[key]] if key in self._state.drugs else []
+        drug_class = self._knowledge.classes[key]
+        kinds = {key, *drug_class.union_of}
+        return [s for s in self._state.drugs.values() if kinds & set(self._knowledge.drugs[s.drug].classes)]
+
+    def _any_of(self, argument: str | Iterable[str], ask: Callable[[str], Outcome]) -> Outcome:
+        keys = [argument] if isinstance(argument, str) else list(argument)
+        return _combined([ask(key) for key in keys], True)
+
+    def _exposed(self, key: str) -> Outcome:
+        outcomes = []
+        for member in self._members(key):
+            # Given, but whether refractory is unknown: exposed all the same.
+            given = member.status in _EXPOSED or (member.status is Status.UNKNOWN and member.last is not None)
+            unknown = member.status is Status.UNKNOWN and not given
+            value = None if unknown else given
+            outcomes.append(
+                Outcome(value, (f"exposed:{member.drug}",) if unknown else (), _by(member, given))
+            )
+        return _combined(outcomes, True) if outcomes else Outcome(False)
+
+    def _refractory(self, key: str) -> Outcome:
+        outcomes = []
+        for member in self._members(key):
+            unknown = member.status is Status.UNKNOWN
+            value = None if unknown else member.status is Status.REFRACTORY
+            missing = (f"refractory:{member.drug}",) if unknown else ()
+            outcomes.append(Outcome(value, missing, _by(member, member.status is not Status.NAIVE)))
+        return _combined(outcomes, True) if outcomes else Outcome(False)
+
+    def _intolerant(self, key: str) -> Outcome:
+        drugs = {m.drug for m in self._members(key)} | {key}
+        found = [self._state.intolerant[d] for d in sorted(drugs) if d in self._state.intolerant]
+        return Outcome(bool(found), (), tuple(sorted({r for refs in found for r in refs})))
+
+    def _count(self, argument: Mapping[str, Any], statuses: tuple[Status, ...], what: str) -> Outcome:
+        members = self._members(argument["class"])
+        sure = [m for m in members if m.status in statuses]
+        possible = [m for m in members if m.status is Status.UNKNOWN]
+        needed = int(argument["at_least"])
+        references = tuple(sorted({r for m in sure for r in m.derived_from}))
+        if len(sure) >= needed:
+            return Outcome(True, (), references)
+        if len(sure) + len(possible) >= needed:
+            return Outcome(None, tuple(f"{what}:{m.drug}" for m in possible), references)
+        return Outcome(False, (), references)
+
+    def _progressed_on_last(self, argument: bool) -> Outcome:
+        value = self._state.progressed_on_last
+        if value is None:
+            return Outcome(None, ("progressed-on-last",))
+        return Outcome(value is argument)
+
+    def _label(self, argument: str) -> Outcome:
+        if any(label.split(":")[0] == argument for label in self._state.labels):
+            return Outcome(True)
+        if self._state.prior_lines is None:
+            return Outcome(None, ("prior-lines",))
+        undated = self._state.first_remission_months is None and self._state.needs_treatment_choice
+        if argument == "functional-high-risk" and undated:
+            return Outcome(None, ("months",))
+        return Outcome(False)
+
+    def _sex(self, argument: str) -> Outcome:
+        sex = self._state.sex
+        return Outcome(sex == argument) if sex in ("female", "male") else Outcome(None, ("sex",))
+
+    def _has(self, argument: Mapping[str, Any]) -> Outcome:
+        """A comorbidity, at a severity where the argument asks for one.
+
+        No entry never means "has not": the answer is unknown, without a resource it would rest on.
+        """
+        concept = argument["concept"]
+        missing = (f"comorbidity:{concept}",)
+        outcomes = [Outcome(None, missing)]
+        for fact in self._state.comorbidities:
+            if fact.concept != concept or not fact.active:
+                continue
+            by = (fact.reference,)
+            fits: bool | None = True
+            if "grade_at_least" in argument:
+                grade = severity_grade(fact.severity)
+                fits = None if grade is None else grade >= argument["grade_at_least"]
+            if "severity" in argument:
+                wanted = argument["severity"]
+                wanted = [wanted] if isinstance(wanted, str) else wanted
+                fits = None if not fact.severity else fact.severity in wanted
+            outcomes.append(Outcome(fits, missing if fits is None else (), by))
+        return _combined(outcomes, True)
+
+    def _lab(self, argument: Mapping[str, Any]) -> Outcome:
+        measured = self._state.labs.get(argument["concept"])
+        if measured is None or measured.value is None:
+            return Outcome(None, (f"lab:{argument['concept']}",))
+        limits = {k: v for k, v in argument.items() if k != "concept"}
+        outcome = self._number(measured.value, limits, f"lab:{argument['concept']}")
+        return Outcome(outcome.value, outcome.missing, (measured.reference,))
+
+    def _biology(self, argument: Mapping[str, Any]) -> Outcome:
+        found = self._state.biology.get(argument["marker"])
+        if found is None:
+            return Outcome(None, (f"biology:{argument['marker']}",))
+        return Outcome(found == argument["is"])
+
+    def _number(self, value: float | None, limits: Mapping[str, float], what: str) -> Outcome:
+        if value is None:
+            return Outcome(None, (what,))
+        tests = {
+            "exactly": lambda limit: value == limit,
+            "at_least": lambda limit: value >= limit,
+            "at_most": lambda limit: value <= limit,
+            "over": lambda limit: value > limit,
+            "under": lambda limit: value < limit,
+        }
+        return Outcome(all(tests[name](limit) for name, limit in limits.items()))
+
+
+def _by(member: DrugState, told: bool) -> tuple[str, ...]:
+    return member.derived_from if told else ()
+
+
+def _negated(outcome: Outcome) -> Outcome:
+    value = None if outcome.value is None else not outcome.value
+    return Outcome(value, outcome.missing, outcome.derived_from)
+
+
+def _combined(outcomes: list[Outcome], decisive: bool) -> Outcome:
+    """``any`` (decisive True) or ``all`` (decisive False) of the outcomes."""
+    deciding = [o for o in outcomes if o.value is decisive]
+    if deciding:
+        return Outcome(decisive, (), _references(deciding))
+    open_ones = [o for o in outcomes if o.value is None]
+    if open_ones:
+        missing = tuple(dict.fromkeys(m for o in open_ones for m in o.missing))
+        return Outcome(None, missing, _references(open_ones))
+    return Outcome(not decisive, (), _references(outcomes))
+
+
+def _references(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+    return tuple(sorted({r for o in outcomes for r in o.derived_from}))
