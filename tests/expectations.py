@@ -308,8 +308,8 @@ def shuffled_and_doubled(bundle: Mapping[str, Any], seed: int) -> dict[str, Any]
 def gist(assessment: Mapping[str, Any]) -> dict[str, Any]:
     """What of an assessment must outlast a shift of all dates: everything but dates and sentences."""
     state, recommendation = assessment["state"], assessment["recommendation"]
-    line_words = ("number", "drugs", "regimen", "transplant", "best_response", "starts_because")
-    line_words += ("ends_because", "certainty", "derived_from")
+    line_words = ["number", "drugs", "regimen", "transplant", "best_response", "starts_because"]
+    line_words += ["ends_because", "certainty", "derived_from"]
     drug_words = ("status", "certainty", "intolerant", "derived_from")
     return {
         "diagnosis": {key: state["diagnosis"].get(key) for key in ("status", "kind", "derived_from")},

@@ -181,10 +181,36 @@ def test_no_card_at_all(patient_id: str, language: str) -> None:
         assert ask(patient, region, language=language)["cards"] == []
 
 
+def kinds(cards: list[dict[str, Any]]) -> list[str]:
+    return [card["extension"]["org.myeloma-cds"]["kind"] for card in cards]
+
+
+@pytest.mark.parametrize("patient_id", ["remission-on-maintenance", "al-amyloidosis"])
+def test_at_most_a_quiet_card_that_suggests_nothing(patient_id: str) -> None:
+    (patient,) = [patient for patient in PATIENTS if patient["id"] == patient_id]
+    cards = ask(patient, patient["region"])["cards"]
+    assert kinds(cards) in ([], ["state"])
+    assert not any(card.get("suggestions") for card in cards)
+
+
+def test_a_relapse_without_any_history_asks_for_the_history() -> None:
+    (patient,) = [patient for patient in PATIENTS if patient["id"] == "relapse-without-treatment-history"]
+    for region in regions(patient):
+        assert "missing-data" in kinds(ask(patient, region)["cards"])
+
+
+def test_the_dirty_chart_says_what_it_could_not_read_and_names_nobody() -> None:
+    (patient,) = [patient for patient in PATIENTS if patient["id"] == "dirty-chart"]
+    issues = ask(patient, "EMA")["issues"]
+    assert issues
+    assert "Guasto" not in json.dumps(issues)
+    assert "Altro" not in json.dumps(issues)
+
+
 def test_signing_a_drug_of_proven_refractoriness_shows_one_conflict_card_and_no_other() -> None:
     (patient,) = [patient for patient in PATIENTS if patient["id"] == "order-daratumumab-when-refractory"]
     cards = ask(patient, "EMA")["cards"]
-    assert [card["extension"]["org.myeloma-cds"]["kind"] for card in cards] == ["order-conflict"]
+    assert kinds(cards) == ["order-conflict"]
     assert cards[0]["indicator"] == "warning"
     assert cards[0]["suggestions"]
 
