@@ -1,10 +1,10 @@
-"""What is worth showing at this moment: sequencing, a conflict, what is missing, a quiet state, or nothing."""
+"""What is worth showing at this moment: sequencing, a conflict, missing data, a quiet state, or nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cds_service.knowledge.types import Knowledge
+from cds_service.knowledge.types import Knowledge, Text
 from cds_service.knowledge.wording import sentence
 from cds_service.patient.types import PatientState, Status, Unknown
 from cds_service.record import ClinicalRecord, DrugFact
@@ -83,40 +83,33 @@ def _conflict(
     own = state.drugs.get(draft.drug)
 
     def conflict(
-        code: str, critical: bool, words: str, by: tuple[str, ...], certainty: str = "", **more: object
+        code: str, words: str, by: tuple[str, ...], certainty: str = "", **more: Text | str
     ) -> Conflict:
-        text = sentence(definitions, "conflict", words, drug=drug.name, **more)  # type: ignore[arg-type]
+        more = {"drug": drug.name, **more}
+        if certainty:
+            more["certainty"] = sentence(definitions, "conflict", f"certainty-{certainty}")
+        text = sentence(definitions, "conflict", words, **more)
+        critical = code == "contraindicated"
         return Conflict(draft.drug, draft.reference, critical, code, text, certainty, None, by)
 
     if draft.drug in state.allergic:
-        return conflict("contraindicated", True, "allergy", state.allergic[draft.drug])
+        return conflict("contraindicated", "allergy", state.allergic[draft.drug])
     for caution in knowledge.cautions.get(draft.drug, ()):
         if caution.bars and caution.when is not None:
             outcome = evaluator.ask(caution.when)
             if outcome.value:
-                return conflict(
-                    "contraindicated", True, "contraindicated", outcome.derived_from, text=caution.text
-                )
+                return conflict("contraindicated", "contraindicated", outcome.derived_from, text=caution.text)
     if not excludes_by_refractoriness(draft.drug, knowledge):
         return None
     if own is not None and own.status is Status.REFRACTORY:
-        certainty = sentence(definitions, "conflict", f"certainty-{own.certainty.value}")
-        found = conflict(
-            "refractory-component",
-            False,
-            "refractory-component",
-            own.derived_from,
-            own.certainty.value,
-            certainty=certainty,
-        )
-        return found
+        code = "refractory-component"
+        return conflict(code, code, own.derived_from, own.certainty.value)
     sibling = refractory_sibling(draft.drug, state, knowledge)
     if sibling is not None:
         class_key, other = sibling
         words = {"other": knowledge.drugs[other.drug].name, "class": knowledge.classes[class_key].name}
-        return conflict(
-            "refractory-class", False, "refractory-class", other.derived_from, other.certainty.value, **words
-        )
+        code = "refractory-class"
+        return conflict(code, code, other.derived_from, other.certainty.value, **words)
     if draft.drug in state.intolerant:
-        return conflict("intolerance", False, "intolerance", state.intolerant[draft.drug])
+        return conflict("intolerance", "intolerance", state.intolerant[draft.drug])
     return None
