@@ -1,0 +1,327 @@
+"""Observation as a response, a measurement, or a finding of tumour biology."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cds_service.fhir.accessors import NO_CONCEPT, Reading, decimal
+from cds_service.fhir.chart import Chart
+from cds_service.record import DateSpan, Measurement, ResponseFact, Severity
+from cds_service.terminology import Concept
+
+_NUMBER_IN_TEXT = re.compile(
+    r"\s*(?P<comparator>[<>≤≥]=?)?\s*(?P<number>[+-]?\d+(?:[.,]\d+)?)(?![\d.,])\s*(?P<unit>[^\d\s][^;]{0,24})?\s*\Z"
+)
+_THOUSANDS_OR_DECIMALS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}\Z")
+
+# How a cytogenetic finding is written, in short forms and plain words.
+_MARKERS = (
+    (
+        "del-17p",
+        re.compile(
+            r"del(?:etion|ezione)?\W{0,3}(?:of |di |del )?\(?17\)?\(?\W{0,2}p"
+            r"|17p\d*\W{0,3}(?:del|loss)|TP53\W{1,3}del",
+            re.I,
+        ),
+    ),
+    ("t-4-14", re.compile(r"\bt\W{0,2}4\W{1,2}14\b", re.I)),
+    ("t-11-14", re.compile(r"\bt\W{0,2}11\W{1,2}14\b", re.I)),
+    ("t-14-16", re.compile(r"\bt\W{0,2}14\W{1,2}16\b", re.I)),
+    ("t-14-20", re.compile(r"\bt\W{0,2}14\W{1,2}20\b", re.I)),
+    (
+        "gain-1q",
+        re.compile(
+            r"(?:gain|amp\w*|dup\w*|guadagno|\+)\W{0,3}(?:of |di |del )?\(?1\)?\(?\W{0,2}q"
+            r"|1q\d*\W{0,3}(?:gain|amp|dup)",
+            re.I,
+        ),
+    ),
+    (
+        "del-1p",
+        re.compile(
+            r"del(?:etion|ezione)?\W{0,3}(?:of |di |del )?\(?1\)?\(?\W{0,2}p|\b1p\d*\W{0,3}(?:del|loss)", re.I
+        ),
+    ),
+)
+_ABSENT = re.compile(
+    r"\b(not detected|not present|not found|undetected|negativ\w*|absent|assent[ei]|no evidence|without|"
+    r"senza|non rilevat\w*|non present\w*|normal\w*|wild.?type|no|none|nessun\w*|LA9634-2)\b",
+    re.I,
+)
+_PRESENT = re.compile(
+    r"\b(detected|present[ei]?|positiv\w*|found|abnormal|rilevat\w*|LA9633-4|\d{1,3}(?:[.,]\d+)?\s?%\s?(?:of|delle|dei|cells|cellule|nuclei)?)"
+    r"(?=\W|$)",
+    re.I,
+)
+_CLAUSES = re.compile(r"[,;.\n](?![^(]*\))|\b(?:but|while|ma|mentre)\b", re.I)
+_BIOLOGY_CONCEPTS = frozenset(
+    {
+        "genetic-variant",
+        "fish-interphase-bone-marrow",
+        "fish-interphase-blood",
+        "discrete-variant",
+        "gene-studied",
+    }
+)
+
+
+def observation(reading: Reading, chart: Chart) -> list[ResponseFact | Measurement]:
+    """What an Observation and its components say; [] where nothing of it is known here."""
+    data = reading.data
+    status = reading.token(data, "status")
+    if status in ("entered-in-error", "cancelled"):
+        chart.left_out[status] += 1
+        return []
+    found: list[ResponseFact | Measurement] = list(_one(reading, chart, data))
+    for component in reading.objects(data, "component") if "component" in data else []:
+        found.extend(_one(reading, chart, component))
+    if not found or any(
+        isinstance(fact, Measurement) and fact.concept in _BIOLOGY_CONCEPTS for fact in found
+    ):
+        found = [
+            fact
+            for fact in found
+            if not (isinstance(fact, Measurement) and fact.concept in _BIOLOGY_CONCEPTS)
+        ]
+        found.extend(_biology(reading))
+    if not found:
+        return []
+    on, future = _when(reading, chart)
+    if future:
+        chart.left_out["future"] += 1
+        return []
+    return [_dated(fact, on) for fact in found]
+
+
+def _dated(fact: ResponseFact | Measurement, on: DateSpan | None) -> ResponseFact | Measurement:
+    if isinstance(fact, ResponseFact):
+        return ResponseFact(
+            fact.reference, on, fact.category, fact.progression, fact.no_response, fact.trend, fact.text
+        )
+    return Measurement(fact.reference, fact.concept, on, fact.value, fact.unit, fact.text)
+
+
+def _when(reading: Reading, chart: Chart) -> tuple[DateSpan | None, bool]:
+    """The days the observation speaks of, and whether they all lie after the evaluation date.
+
+    A period of collection counts by its end; without any effective[x] the day of issue stands in.
+    """
+    data = reading.data
+    span: DateSpan | None = None
+    unreadable = False
+    for key in ("effectiveDateTime", "effectiveInstant"):
+        if span is None and data.get(key) is not None:
+            value = data[key]
+            read = reading.date(value, "start") if isinstance(value, Mapping) else reading.date(data, key)
+            span, unreadable = read.span, bool(read.problem)
+    if span is None and data.get("effectivePeriod") is not None:
+        start, end = reading.period(data, "effectivePeriod")
+        span = end.span or start.span
+    if span is None and data.get("effectiveTiming") is not None:
+        days = [
+            reading.day({"event": one}, "event")
+            for one in reading.nodes(reading.object(data, "effectiveTiming"), "event")
+        ]
+        known = [day for day in days if day]
+        span = max(known, key=lambda day: day.latest) if known else None
+    if span is None and not unreadable and data.get("issued") is not None:
+        span = reading.day(data, "issued")
+        if span is not None:
+            reading.repaired("dated by the day of issue")
+    return chart.clipped(span), chart.is_future(span)
+
+
+def _one(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> Iterator[ResponseFact | Measurement]:
+    """The fact in one question-and-answer pair: the Observation itself or a component."""
+    question = reading.concept(node, "code")
+    if question == NO_CONCEPT:
+        return
+    if chart.terminology.is_response_question(question):
+        yield from _response(reading, chart, node, question)
+        return
+    match = chart.terminology.observation(question)
+    if match is not None:
+        yield from _measurement(reading, chart, node, match.concept, match.unit)
+
+
+def _answers(reading: Reading, node: Mapping[str, Any]) -> list[Concept]:
+    """The answer as concepts: coded, in words, else the interpretation."""
+    found: list[Concept] = []
+    if node.get("valueCodeableConcept") is not None:
+        found.append(reading.concept(node, "valueCodeableConcept"))
+    for key in ("valueString", "valueCode"):
+        if node.get(key) is not None:
+            found.append(Concept((), reading.text(node, key)))
+    if node.get("valueCoding") is not None:
+        found.append(reading.concept(node, "valueCoding"))
+    found = [one for one in found if one != NO_CONCEPT]
+    if not found and "interpretation" in node:
+        found = reading.concepts(node, "interpretation")
+    return found
+
+
+def _response(
+    reading: Reading, chart: Chart, node: Mapping[str, Any], question: Concept
+) -> Iterator[ResponseFact]:
+    answers = _answers(reading, node)
+    for answer in answers:
+        match = chart.terminology.response(answer)
+        if match is not None:
+            text = answer.text or next((coding.display for coding in answer.codings if coding.display), "")
+            yield ResponseFact(
+                reading.reference,
+                None,
+                match.category,
+                match.progression,
+                match.no_response,
+                match.trend,
+                text,
+            )
+            return
+    if answers and node.get("dataAbsentReason") is None:
+        text = f"{reading.reference}: the response or disease status it states is not understood."
+        reading.issue(Severity.WARNING, "unmapped-code", text)
+
+
+def _measurement(
+    reading: Reading, chart: Chart, node: Mapping[str, Any], concept: str, unit: str
+) -> Iterator[Measurement]:
+    numbers = _numbers(reading, node)
+    for value, units, comparator in numbers:
+        converted = _converted(reading, chart, concept, value, units)
+        if converted is not None:
+            yield Measurement(reading.reference, concept, None, converted, unit, comparator)
+    if numbers:
+        return
+    for answer in _answers(reading, node):
+        result = chart.terminology.coded_result(answer).strip().lower()
+        if not result:
+            continue
+        name, _, graded = result.partition(":")  # "ecog:1"
+        score = decimal(graded) if graded else None
+        if score is not None and name == concept:
+            yield Measurement(reading.reference, concept, None, score, unit)
+        else:
+            yield Measurement(reading.reference, concept, None, None, "", result)
+        return
+    boolean = reading.flag(node, "valueBoolean") if "valueBoolean" in node else None
+    if boolean is not None:
+        yield Measurement(reading.reference, concept, None, None, "", "present" if boolean else "absent")
+
+
+def _numbers(reading: Reading, node: Mapping[str, Any]) -> list[tuple[float, tuple[str, ...], str]]:
+    """The number charted, the texts of its unit as charted, and its comparator; [] where none is."""
+    quantity = reading.object(node, "valueQuantity") if node.get("valueQuantity") is not None else {}
+    if quantity:
+        value = reading.number(quantity, "value")
+        if value is None:
+            return []
+        units = tuple(
+            dict.fromkeys(u for u in (reading.text(quantity, "code"), reading.text(quantity, "unit")) if u)
+        )
+        return [(value, units, reading.text(quantity, "comparator"))]
+    for key in ("valueInteger", "valueDecimal"):
+        if node.get(key) is not None:
+            value = reading.number(node, key)
+            return [] if value is None else [(value, (), "")]
+    if node.get("valueRatio") is not None:
+        ratio = reading.object(node, "valueRatio")
+        above = reading.number(reading.object(ratio, "numerator"), "value")
+        below = reading.number(reading.object(ratio, "denominator"), "value")
+        return [(above / below, (), "")] if above is not None and below else []
+    raw = node.get("valueString")
+    if isinstance(raw, int | float) and not isinstance(raw, bool):
+        value = reading.number(node, "valueString")
+        return [] if value is None else [(value, (), "")]
+    if isinstance(raw, str) and (match := _NUMBER_IN_TEXT.match(raw)):
+        value = None if _THOUSANDS_OR_DECIMALS.match(match["number"]) else decimal(match["number"])
+        if value is None:
+            text = f"{reading.reference}: its number could be decimals or thousands; left out."
+            reading.issue(Severity.WARNING, "ambiguous-number", text)
+            return []
+        unit = (match["unit"] or "").strip()
+        return [(value, (unit,) if unit else (), match["comparator"] or "")]
+    return []
+
+
+def _converted(
+    reading: Reading, chart: Chart, concept: str, value: float, units: tuple[str, ...]
+) -> float | None:
+    """The value in the concept's own unit; None, with an issue, where the units named do not give one."""
+    read = [chart.terminology.convert(concept, value, unit) for unit in (units or ("",))]
+    known = [one for one in read if one is not None]
+    if not known:
+        named = f' "{units[-1][:20]}"' if units else ""
+        text = f"{reading.reference}: {concept} is charted in a unit{named} that is not known here; left out."
+        if not units:
+            text = f"{reading.reference}: {concept} is charted without its unit; left out."
+        reading.issue(Severity.WARNING, "unknown-unit", text)
+        return None
+    if any(abs(one - known[0]) > 1e-6 * max(1.0, abs(known[0])) for one in known):
+        text = f"{reading.reference}: {concept} names two units that contradict each other; left out."
+        reading.issue(Severity.WARNING, "unknown-unit", text)
+        return None
+    return known[0]
+
+
+# ---- tumour biology ----------------------------------------------------------------------------------------
+def _biology(reading: Reading) -> list[Measurement]:
+    """Cytogenetic findings: markers in the question or the answer, with what the answer says."""
+    found: dict[str, str] = {}
+    data = reading.data
+    pairs = [data, *(reading.objects(data, "component") if "component" in data else [])]
+    for node in pairs:
+        question = _words(reading.concept(node, "code"))
+        answer = _answer_words(reading, node)
+        asked = [key for key, pattern in _MARKERS if pattern.search(question)]
+        if asked and answer:
+            says = _polarity(answer)
+            for key in asked:
+                found.setdefault(key, says)
+        elif answer:
+            for key, says in _told(answer):
+                found.setdefault(key, says)
+    return [
+        Measurement(reading.reference, key, None, None, "", says)
+        for key, says in sorted(found.items())
+        if says
+    ]
+
+
+def _words(concept: Concept) -> str:
+    return " ".join((concept.text, *(w for c in concept.codings for w in (c.display,)))).strip()
+
+
+def _answer_words(reading: Reading, node: Mapping[str, Any]) -> str:
+    if node.get("valueBoolean") is not None:
+        return {True: "present", False: "absent", None: ""}[reading.flag(node, "valueBoolean")]
+    answers = _answers(reading, node)
+    return " ".join(
+        (one.text or " ".join(c.display or c.code for c in one.codings)) for one in answers
+    ).strip()
+
+
+def _polarity(words: str) -> str:
+    """ "present", "absent", or "" where the words say neither or both."""
+    absent = bool(_ABSENT.search(words))
+    # "not detected" holds "detected": what was read as a denial cannot affirm as well.
+    present = bool(_PRESENT.search(_ABSENT.sub(" ", words)))
+    return "" if absent == present else "absent" if absent else "present"
+
+
+def _told(words: str) -> Iterator[tuple[str, str]]:
+    """Markers of a narrative, clause by clause ("negative for del(17p), t(4;14); t(11;14) in 60 %")."""
+    carried = ""
+    for clause in _CLAUSES.split(words):
+        says = _polarity(clause)
+        named = [key for key, pattern in _MARKERS if pattern.search(clause)]
+        if not named:
+            carried = ""
+            continue
+        # A list carries on what its first member said ("negative for a, b"), never what a later one says.
+        for key in named:
+            if says or carried:
+                yield key, says or carried
+        carried = says or carried

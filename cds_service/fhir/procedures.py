@@ -1,0 +1,73 @@
+"""Procedure as a procedure fact: transplant, cell infusion, apheresis, dialysis and the like."""
+
+from __future__ import annotations
+
+from cds_service.fhir.accessors import NO_CONCEPT, Reading
+from cds_service.fhir.chart import Chart
+from cds_service.fhir.dates import charted
+from cds_service.record import DateSpan, ProcedureFact
+from cds_service.terminology import Concept
+
+_NOT_DONE = frozenset({"not-done", "preparation", "suspended", "aborted", "on-hold", "stopped"})
+"""Statuses that say the procedure was not, or not wholly, carried out ("suspended", "aborted": STU3)."""
+
+
+def procedure(reading: Reading, chart: Chart) -> list[ProcedureFact]:
+    """The procedure done; [] where its kind is not known here or it was not done."""
+    data = reading.data
+    status = reading.token(data, "status")
+    if status == "entered-in-error":
+        chart.left_out["entered-in-error"] += 1
+        return []
+    if status in _NOT_DONE or reading.flag(data, "notDone") or reading.flag(data, "notPerformed"):
+        chart.left_out["not-done"] += 1
+        return []
+    concept = reading.concept(data, "code")
+    match = chart.terminology.procedure(concept) if concept != NO_CONCEPT else None
+    if match is None:
+        return []
+    if status not in ("completed", "in-progress"):
+        reading.repaired("no status that tells; read as done")
+    on = performed(reading)
+    if chart.is_future(on):
+        chart.left_out["future"] += 1
+        return []
+    drug = match.drug
+    if not drug and match.kind == "cart-infusion":
+        drug = _product(reading, chart, concept, on)
+    text = concept.text or next((coding.display for coding in concept.codings if coding.display), "")
+    return [ProcedureFact(reading.reference, match.kind, chart.clipped(on), drug, text)]
+
+
+def performed(reading: Reading) -> DateSpan | None:
+    """The days on which it was done: performed[x] (R4) or occurrence[x] (R5), any day within a Period."""
+    data = reading.data
+    for stem in ("performed", "occurrence"):
+        if data.get(f"{stem}DateTime") is not None:
+            return reading.day(data, f"{stem}DateTime")
+        if data.get(f"{stem}Period") is not None:
+            start, end = reading.period(data, f"{stem}Period")
+            if start.span and end.span:
+                return DateSpan(start.span.earliest, end.span.latest)
+            return start.span or end.span
+        if isinstance(data.get(f"{stem}String"), str):
+            return charted(data[f"{stem}String"]).span  # free words are no unreadable date
+    return None
+
+
+def _product(reading: Reading, chart: Chart, concept: Concept, on: DateSpan | None) -> str:
+    """The cell product, where the procedure's words or notes name exactly one."""
+    words = [concept.text, *(coding.display for coding in concept.codings), *reading.notes()]
+    words.extend(
+        one.text
+        for key in ("usedCode", "used")
+        if key in reading.data
+        for one in reading.concepts(reading.data, key)
+    )
+    found = {
+        match.drug
+        for text in words
+        if text
+        for match in chart.terminology.drugs(Concept((), text), on=on.earliest if on else None)
+    }
+    return found.pop() if len(found) == 1 else ""

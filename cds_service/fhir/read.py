@@ -1,0 +1,335 @@
+"""FHIR resources -> ClinicalRecord, with the list of what could not be read.
+
+In: resources as JSON objects (of Bundles and prefetch, R4, R4B or R5, told apart one by one), the
+terminology, an evaluation date. Out: dated facts, each with the reference of the resource that says so.
+One bad resource never loses the chart. Order and duplicates of the input never change the record.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, TypeVar
+
+from cds_service.fhir import conditions, medications, observations, procedures
+from cds_service.fhir.accessors import (
+    READ_TYPES,
+    Reading,
+    local_part,
+    reference_of,
+    resource_id,
+    resource_type,
+)
+from cds_service.fhir.bundles import Resources, resources_of
+from cds_service.fhir.chart import Chart, FromEntry, ManyPatients, distinct, full_url_of, subject_text
+from cds_service.record import (
+    AllergyFact,
+    ClinicalRecord,
+    ComorbidityFact,
+    Completeness,
+    DiagnosisFact,
+    DrugFact,
+    Issue,
+    Measurement,
+    PatientFacts,
+    ProcedureFact,
+    ResponseFact,
+    Severity,
+)
+from cds_service.terminology import Terminology
+
+__all__ = ["FromEntry", "ManyPatients", "Resources", "draft_orders", "patients_in", "read", "resources_of"]
+
+_F = TypeVar("_F")
+
+Fact = DrugFact | DiagnosisFact | ResponseFact | ProcedureFact | Measurement | ComorbidityFact | AllergyFact
+
+PREFETCH_KEYS = {
+    "Patient": "patient",
+    "Condition": "conditions",
+    "MedicationStatement": "medicationStatements",
+    "MedicationRequest": "medicationRequests",
+    "MedicationAdministration": "medicationAdministrations",
+    "MedicationDispense": "medicationDispenses",
+    "Observation": "observations",
+    "Procedure": "procedures",
+    "AllergyIntolerance": "allergies",
+}
+"""Resource type -> the key under which it is prefetched, by which completeness is told."""
+
+_READERS: dict[str, Callable[[Reading, Chart], Iterable[Fact]]] = {
+    "MedicationStatement": medications.statement,
+    "MedicationRequest": medications.request,
+    "MedicationAdministration": medications.administration,
+    "MedicationDispense": medications.dispense,
+    "Condition": conditions.condition,
+    "Observation": observations.observation,
+    "Procedure": procedures.procedure,
+    "AllergyIntolerance": conditions.allergy,
+}
+
+_SHOWN_ALONE = 3  # so many resources with the same repair are named one by one; more become one issue
+
+
+def read(
+    resources: Iterable[Mapping[str, Any]],
+    terminology: Terminology,
+    *,
+    as_of: date,
+    patient_id: str | None = None,
+    completeness: Mapping[str, Completeness] | None = None,
+    drafts: Sequence[Mapping[str, Any]] = (),
+    selections: Sequence[str] | None = None,
+) -> ClinicalRecord:
+    """The facts of one patient, as known on ``as_of``.
+
+    ``resources`` is flat (see :func:`resources_of`; its findings are taken over where its result is passed
+    as it is). ``patient_id`` None means the one patient there is. ``completeness`` says per prefetch key
+    what came; None: everything that exists. ``drafts`` are the resources of the hook's draft orders,
+    ``selections`` those of them that the user chose (None: all).
+
+    Raises ManyPatients where ``patient_id`` is None and the resources belong to several patients. Nothing
+    else in the data raises: what cannot be read is an issue, and its kind is then no longer complete.
+    """
+    issues: list[Issue] = list(resources.issues) if isinstance(resources, Resources) else []
+    chosen, conflicts = _distinct(resources, issues)
+    drafted, draft_conflicts = _distinct(_flat(drafts), issues)
+    issues += conflicts + draft_conflicts
+
+    chart = Chart(terminology, as_of)
+    for pool in (drafted, chosen):  # a Medication among the drafts is what their references mean
+        for reference in sorted(pool):
+            chart.add(reference, pool[reference])
+    found = _Found(issues)
+    person, identity = _whose(chosen, drafted, patient_id)
+    chart.is_about(identity, person)
+    patient = PatientFacts(identity)
+    if person is not None:
+        reading = Reading(person)
+        try:
+            reading.unknown_fields()
+            patient = conditions.patient(reading, chart, identity)
+            chart.birth = patient.birth
+        except Exception as problem:
+            found.unreadable(reading, problem)
+        found.close(reading)
+    for reference, resource in chosen.items():
+        if resource_type(resource) == "Patient":
+            chart.left_out["other-patient"] += resource is not person
+        elif reference not in drafted or resource_type(resource) != "MedicationRequest":
+            reader = _READERS.get(resource_type(resource))
+            if reader is not None:
+                found.facts.extend(_safely(Reading(resource, reference), chart, found, reader))
+    draft_facts: list[DrugFact] = []
+    wanted = None if selections is None else {local_part(str(one)).rpartition("/")[2] for one in selections}
+    for reference, resource in drafted.items():
+        if resource_type(resource) == "MedicationRequest":
+            picked = wanted is None or _is_selected(reference, resource, wanted)
+            facts = _safely(
+                Reading(resource, reference),
+                chart,
+                found,
+                lambda reading, of, picked=picked: medications.draft(reading, of, selected=picked),  # type: ignore[misc]
+            )
+            draft_facts.extend(fact for fact in facts if isinstance(fact, DrugFact))
+    return ClinicalRecord(
+        patient=patient,
+        drugs=_sorted(found.facts, DrugFact),
+        diagnoses=_sorted(found.facts, DiagnosisFact),
+        responses=_sorted(found.facts, ResponseFact),
+        procedures=_sorted(found.facts, ProcedureFact),
+        measurements=_sorted(found.facts, Measurement),
+        comorbidities=_sorted(found.facts, ComorbidityFact),
+        allergies=_sorted(found.facts, AllergyFact),
+        drafts=_sorted(draft_facts, DrugFact),
+        encounter=_encounter(drafted, draft_facts),
+        completeness=_completeness(completeness, chosen, found.partial, resources),
+        left_out={reason: count for reason, count in sorted(chart.left_out.items()) if count},
+        issues=found.all_issues(),
+    )
+
+
+def patients_in(resources: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The ids of the Patient resources, sorted, each once."""
+    mappings = (one for one in resources if isinstance(one, Mapping))
+    return tuple(sorted({_identity(one) for one in mappings if resource_type(one) == "Patient"}))
+
+
+def draft_orders(resources: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The MedicationRequests with status draft, for those who want them treated as being ordered now."""
+    return [
+        one
+        for one in resources
+        if isinstance(one, Mapping)
+        and resource_type(one) == "MedicationRequest"
+        and str(one.get("status")).strip().lower() == "draft"
+    ]
+
+
+class _Found:
+    """What comes together while resources are read one by one."""
+
+    def __init__(self, issues: list[Issue]) -> None:
+        self.facts: list[Fact] = []
+        self.partial: set[str] = set()  # resource types of which something could not be read
+        self._issues = issues
+        self._repairs: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+
+    def unreadable(self, reading: Reading, problem: Exception) -> None:
+        """One resource that no reader could cope with: named, with the kind of trouble, not its content."""
+        text = f"{reading.reference} could not be read ({type(problem).__name__})."
+        reading.issue(Severity.WARNING, "unreadable-resource", text)
+        reading.unreadable = True
+
+    def close(self, reading: Reading) -> None:
+        """Take over the findings of one resource."""
+        self._issues.extend(reading.issues)
+        for repair in reading.repairs:
+            self._repairs[(reading.type, repair)].append(reading.reference)
+        if reading.unreadable:
+            self.partial.add(reading.type)
+
+    def all_issues(self) -> tuple[Issue, ...]:
+        """All issues, sorted; a repair that many resources needed is told once, with one of them."""
+        told = set(self._issues)
+        for (kind, repair), references in self._repairs.items():
+            if len(references) <= _SHOWN_ALONE:
+                told.update(
+                    Issue(Severity.INFORMATION, "repaired", f"{one}: {repair}", one) for one in references
+                )
+            else:
+                first = min(references)
+                text = f"{len(references)} {kind} resources: {repair}; {first} is one."
+                told.add(Issue(Severity.INFORMATION, "repaired", text, first))
+        return tuple(sorted(told))
+
+
+def _safely(
+    reading: Reading, chart: Chart, found: _Found, reader: Callable[[Reading, Chart], Iterable[Fact]]
+) -> list[Fact]:
+    """The facts of one resource; () where it is another patient's or beyond reading."""
+    facts: list[Fact] = []
+    try:
+        if not chart.is_own(reading):
+            chart.left_out["other-patient"] += 1
+            return []
+        reading.unknown_fields()
+        facts = list(reader(reading, chart))
+    except Exception as problem:
+        found.unreadable(reading, problem)
+    found.close(reading)
+    return facts
+
+
+def _flat(drafts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Draft orders, also where the caller handed over the Bundle itself."""
+    flat: list[Mapping[str, Any]] = []
+    for one in drafts if not isinstance(drafts, Mapping) else [drafts]:
+        bundled = isinstance(one, Mapping) and resource_type(one) in ("Bundle", "Parameters")
+        flat.extend(resources_of(one) if bundled else [one])
+    return flat
+
+
+def _distinct(
+    resources: Iterable[Any], issues: list[Issue]
+) -> tuple[dict[str, Mapping[str, Any]], list[Issue]]:
+    """Each resource once; what is no resource at all becomes an issue."""
+    usable: list[Mapping[str, Any]] = []
+    nameless = 0
+    for one in resources:
+        if isinstance(one, Mapping) and resource_type(one):
+            try:
+                reference_of(one)
+                usable.append(one)
+                continue
+            except Exception:  # noqa: S110 - counted below; content of any kind may stand here
+                pass
+        nameless += 1
+    if nameless:
+        text = f"{nameless} of the entries are no FHIR resource (no resourceType) and were passed over."
+        issues.append(Issue(Severity.WARNING, "unreadable-resource", text))
+    return distinct(usable)
+
+
+def _identity(person: Mapping[str, Any]) -> str:
+    """The id of a Patient; of one without, the UUID of its fullUrl."""
+    return resource_id(person) or local_part(full_url_of(person)).rpartition("/")[2]
+
+
+def _whose(
+    chosen: Mapping[str, Mapping[str, Any]], drafted: Mapping[str, Mapping[str, Any]], patient_id: str | None
+) -> tuple[Mapping[str, Any] | None, str]:
+    """The Patient resource of the patient to assess, and the id; raises ManyPatients if it cannot be told."""
+    people = {
+        reference: one
+        for reference, one in sorted([*drafted.items(), *chosen.items()])
+        if resource_type(one) == "Patient"
+    }
+    if patient_id:
+        wanted = local_part(patient_id).rpartition("/")[2]
+        for one in people.values():
+            names = {resource_id(one), local_part(full_url_of(one)).rpartition("/")[2]}
+            if wanted in names:
+                return one, wanted
+        return None, wanted
+    if len(people) > 1:
+        raise ManyPatients(_identity(one) or reference for reference, one in people.items())
+    if people:
+        one = next(iter(people.values()))
+        return one, _identity(one)
+    subjects: set[str] = set()
+    for resource in [*chosen.values(), *drafted.values()]:
+        if resource_type(resource) in READ_TYPES:
+            subject = subject_text(resource.get("subject", resource.get("patient")))
+            kind, _, identity = local_part(subject).rpartition("/")
+            if identity and kind in ("", "Patient") and not identity.startswith("#"):
+                subjects.add(identity)
+    if len(subjects) > 1:
+        raise ManyPatients(subjects)
+    return None, next(iter(subjects), "")
+
+
+def _is_selected(reference: str, resource: Mapping[str, Any], wanted: set[str]) -> bool:
+    names = {reference.rpartition("/")[2], local_part(full_url_of(resource)).rpartition("/")[2]}
+    return bool(names & wanted)
+
+
+def _encounter(drafted: Mapping[str, Mapping[str, Any]], facts: Sequence[DrugFact]) -> str:
+    """ "Encounter/e1" where the drafts that count name one and the same."""
+    named = set()
+    for fact in facts:
+        node = drafted[fact.reference].get("encounter")
+        local = local_part(subject_text(node))
+        if local.startswith("Encounter/"):
+            named.add(local)
+    return named.pop() if len(named) == 1 else ""
+
+
+def _completeness(
+    given: Mapping[str, Completeness] | None,
+    chosen: Mapping[str, Mapping[str, Any]],
+    partial: set[str],
+    resources: Iterable[Mapping[str, Any]],
+) -> dict[str, Completeness]:
+    """What came of each kind; a kind of which something was unreadable is partial at best."""
+    if given is None:
+        overall = resources.completeness if isinstance(resources, Resources) else Completeness.COMPLETE
+        told = dict.fromkeys(PREFETCH_KEYS.values(), overall)
+    else:
+        told = {str(key): Completeness(value) for key, value in given.items()}
+        came = {resource_type(one) for one in chosen.values()}
+        for kind, key in PREFETCH_KEYS.items():
+            told.setdefault(key, Completeness.PARTIAL if kind in came else Completeness.ABSENT)
+    for kind in partial:
+        key = PREFETCH_KEYS.get(kind)
+        if key is not None and told[key] is Completeness.COMPLETE:
+            told[key] = Completeness.PARTIAL
+    return told
+
+
+def _sorted(facts: Iterable[Any], kind: type[_F]) -> tuple[_F, ...]:
+    """The facts of one kind, each once, in an order that depends on nothing but themselves."""
+    own = {fact for fact in facts if isinstance(fact, kind)}
+    # repr, since a missing date and a date do not compare.
+    return tuple(sorted(own, key=lambda fact: (fact.reference, repr(fact))))  # type: ignore[attr-defined]

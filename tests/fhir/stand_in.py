@@ -1,0 +1,160 @@
+"""A terminology small enough to see through: the reader's tables do not depend on the real code lists."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from cds_service.record import DiagnosisStatus, Purpose, Response, StopReason
+from cds_service.terminology import (
+    ComorbidityMatch,
+    Concept,
+    DiagnosisMatch,
+    DrugMatch,
+    ObservationMatch,
+    ProcedureMatch,
+    ResponseMatch,
+)
+
+_DRUGS = {
+    "l04ax04": "lenalidomide",
+    "lenalidomide": "lenalidomide",
+    "revlimid": "lenalidomide",
+    "l01xg01": "bortezomib",
+    "bortezomib": "bortezomib",
+    "l01fc01": "daratumumab",
+    "daratumumab": "daratumumab",
+    "h02ab02": "dexamethasone",
+    "dexamethasone": "dexamethasone",
+    "carvykti": "ciltacabtagene-autoleucel",
+}
+_REGIMENS = {"vrd": ("bortezomib", "lenalidomide", "dexamethasone")}
+_STOPS = (
+    ("progress", StopReason.PROGRESSION),
+    ("neuropathy", StopReason.TOXICITY),
+    ("rash", StopReason.TOXICITY),
+    ("wish", StopReason.CHOICE),
+    ("completed", StopReason.COMPLETION),
+)
+_PURPOSES = (
+    ("mobilis", Purpose.MOBILISATION),
+    ("nausea", Purpose.ANTIEMETIC),
+    ("covid", Purpose.OTHER_DISEASE),
+    ("c90.0", Purpose.MYELOMA),
+    ("myeloma", Purpose.MYELOMA),
+)
+_OBSERVATIONS = {
+    "33358-3": ("m-protein-serum", "g/dL"),
+    "89247-1": ("ecog", ""),
+    "8480-6": ("bp-systolic", "mm[Hg]"),
+    "8462-4": ("bp-diastolic", "mm[Hg]"),
+    "69548-6": ("genetic-variant", ""),
+}
+_FACTORS = {
+    ("m-protein-serum", "g/dl"): 1.0,
+    ("m-protein-serum", "g/l"): 0.1,
+    ("ecog", ""): 1.0,
+    ("ecog", "{score}"): 1.0,
+    ("bp-systolic", "mm[hg]"): 1.0,
+    ("bp-diastolic", "mm[hg]"): 1.0,
+}
+
+
+def _words(concept: Concept) -> str:
+    return " ".join([concept.text, *(part for c in concept.codings for part in (c.code, c.display))]).lower()
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """As much of the terminology as the tables of the reader need."""
+
+    def drugs(self, concept: Concept, *, on: date | None = None) -> tuple[DrugMatch, ...]:
+        words = re.findall(r"[a-z0-9]+", _words(concept))
+        for word in words:
+            if word in _REGIMENS:
+                return tuple(
+                    DrugMatch(drug=drug, how="regimen", confidence="verified1", regimen=word)
+                    for drug in _REGIMENS[word]
+                )
+        for word in words:
+            if word in _DRUGS:
+                return (DrugMatch(drug=_DRUGS[word], how="code", confidence="verified2"),)
+        return ()
+
+    def is_antineoplastic(self, concept: Concept) -> bool:
+        return "l01" in _words(concept) or "chemotherapy" in _words(concept)
+
+    def diagnosis(self, concept: Concept) -> DiagnosisMatch | None:
+        words = _words(concept)
+        if "c90.0" not in words and "myeloma" not in words:
+            return None
+        kind = "smouldering-myeloma" if "smoldering" in words else "multiple-myeloma"
+        status = DiagnosisStatus.RELAPSE if "relapse" in words or "c90.02" in words else None
+        return DiagnosisMatch(kind=kind, status=status)
+
+    def clinical_status(self, concept: Concept) -> DiagnosisStatus | None:
+        return {
+            "active": DiagnosisStatus.ACTIVE,
+            "relapse": DiagnosisStatus.RELAPSE,
+            "recurrence": DiagnosisStatus.RELAPSE,
+            "remission": DiagnosisStatus.REMISSION,
+            "resolved": DiagnosisStatus.HISTORY,
+            "inactive": DiagnosisStatus.HISTORY,
+        }.get(_words(concept).strip())
+
+    def response(self, concept: Concept) -> ResponseMatch | None:
+        words = _words(concept)
+        if "progress" in words:
+            return ResponseMatch(category=Response.PD, progression=True, no_response=False, trend="worsened")
+        if "vgpr" in words:
+            return ResponseMatch(
+                category=Response.VGPR, progression=False, no_response=False, trend="improved"
+            )
+        return None
+
+    def is_response_question(self, concept: Concept) -> bool:
+        return "97509-4" in _words(concept) or "response" in _words(concept)
+
+    def stop_reason(self, concept: Concept) -> StopReason | None:
+        return next((reason for word, reason in _STOPS if word in _words(concept)), None)
+
+    def purpose(self, concept: Concept) -> Purpose | None:
+        return next((purpose for word, purpose in _PURPOSES if word in _words(concept)), None)
+
+    def observation(self, concept: Concept) -> ObservationMatch | None:
+        for coding in concept.codings:
+            if coding.code in _OBSERVATIONS:
+                key, unit = _OBSERVATIONS[coding.code]
+                return ObservationMatch(concept=key, unit=unit)
+        return None
+
+    def convert(self, concept: str, value: float, unit_text: str) -> float | None:
+        factor = _FACTORS.get((concept, unit_text.lower().strip()))
+        return None if factor is None else value * factor
+
+    def coded_result(self, concept: Concept) -> str:
+        words = _words(concept)
+        if match := re.search(r"ecog (\d)", words):
+            return f"ecog:{match[1]}"
+        return "positive" if "positive" in words else words.strip()
+
+    def procedure(self, concept: Concept) -> ProcedureMatch | None:
+        words = _words(concept)
+        if "stem cell transplant" in words or "38241" in words:
+            return ProcedureMatch(kind="autologous-sct")
+        return ProcedureMatch(kind="cart-infusion") if "car-t" in words else None
+
+    def comorbidity(self, concept: Concept, severity: Concept | None = None) -> ComorbidityMatch | None:
+        if "neuropathy" not in _words(concept):
+            return None
+        words = _words(concept) + " " + (_words(severity) if severity else "")
+        grade = re.search(r"grade (\d)", words)
+        return ComorbidityMatch(
+            concept="peripheral-neuropathy",
+            severity=f"grade-{grade[1]}" if grade else "severe" if "severe" in words else "",
+        )
+
+    def line_number(self, text: str) -> int | None:
+        match = re.search(r"line (\d)", text.lower())
+        return int(match[1]) if match else None
