@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from cds_service.assess import assess
-from expectations import chart, find_misses, regions
+from tests.expectations import chart, find_misses, regions
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from expectations import (
+from tests.expectations import (
     can_be_shifted,
     chart,
     find_misses,

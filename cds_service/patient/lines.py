@@ -384,6 +384,8 @@ def _regimen_name(draft: _Draft, steroids: Sequence[Course], knowledge: Knowledg
     window = timedelta(days=knowledge.definitions["imwg"]["lines"]["assembly_days"])
     begun = {c.drug for c in draft.courses if c.first.earliest <= draft.start.latest + window}
     begun |= {c.drug for c in draft.carried}
+    # An infusion names its line; the bridging before it does not.
+    begun = {c.drug for c in draft.courses if c.one_off} or begun
     with_steroid = bool(steroids)
     known = {r.key: set(r.components) for r in knowledge.regimens.values()}
     for entry in knowledge.mappings.get("regimen-names", {}).get("regimens", ()):
