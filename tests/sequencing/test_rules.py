@@ -1,0 +1,239 @@
+"""The rules of the sources, state by state: what is suggested first, and what is not."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from cds_service.knowledge.load import VERBS
+from cds_service.patient.state import derive
+from cds_service.record import AllergyFact, ComorbidityFact, DateSpan, Measurement
+from cds_service.sequencing.choose import choose
+from tests.chart import chart, given, procedure, regimen, response
+
+AS_OF = date(2026, 11, 1)
+DRD = "daratumumab lenalidomide dexamethasone"
+VRD = "bortezomib lenalidomide dexamethasone"
+PD = response("PD", "2026-09-01")
+
+
+def suggest(knowledge, facts, region="EMA", as_of=AS_OF, pathway="default", **more):
+    state = derive(chart(*facts, **more), knowledge, as_of)
+    return choose(state, knowledge, region, pathway)
+
+
+CASES = [
+    (
+        "double-refractory to daratumumab and lenalidomide, PI naive",
+        "EMA",
+        [*regimen(DRD, "2022-01-10", "2026-08-20"), PD],
+        ["s-vd", "p-vd", "kd", "bela-pd", "bela-vd"],
+        "BAR-19",
+    ),
+    (
+        "the same after bortezomib: cilta-cel is inside its label too",
+        "EMA",
+        [*regimen("bortezomib", "2022-01-10", "2022-06-10"), *regimen(DRD, "2022-01-10", "2026-08-20"), PD],
+        ["s-vd", "p-vd", "kd", "bela-pd", "bela-vd", "cilta-cel"],
+        "BAR-19",
+    ),
+    (
+        "lenalidomide-refractory on maintenance, anti-CD38 naive",
+        "EMA",
+        [*regimen(VRD, "2022-01-10", "2026-08-20"), PD],
+        ["isa-kd", "d-pd"],
+        "BAR-15",
+    ),
+    (
+        "bortezomib-refractory, lenalidomide naive",
+        "EMA",
+        [*regimen("bortezomib cyclophosphamide dexamethasone", "2024-01-10", "2026-08-20"), PD],
+        ["d-rd", "krd"],
+        "G-ESMO21-1",
+    ),
+    (
+        "relapse two years after a planned stop of VRd",
+        "EMA",
+        [*regimen(VRD, "2020-01-10", "2024-08-20", "completion"), PD],
+        ["d-rd", "krd", "rd"],
+        "G-PDQ25-1",
+    ),
+    (
+        "US: P-VD has no label there",
+        "FDA",
+        [*regimen("bortezomib", "2022-01-10", "2022-06-10"), *regimen(DRD, "2022-01-10", "2026-08-20"), PD],
+        ["s-vd", "kd", "cilta-cel"],
+        "BAR-19",
+    ),
+]
+
+
+@pytest.mark.parametrize(("case", "region", "facts", "first", "rule"), CASES, ids=[c[0] for c in CASES])
+def test_what_stands_first(knowledge, case, region, facts, first, rule):
+    suggested = suggest(knowledge, facts, region).suggested
+    keys = [s.regimen for s in suggested]
+    assert keys[: len(first)] == first
+    assert rule in suggested[0].rules
+
+
+def test_s_vd_alone_is_recommended_by_one_rule(knowledge):
+    suggested = suggest(knowledge, [*regimen(DRD, "2022-01-10", "2026-08-20"), PD]).suggested
+    assert [s.regimen for s in suggested if s.recommended] == ["s-vd"]
+
+
+def test_of_two_recommended_together_none_is_preselected(knowledge):
+    suggested = suggest(knowledge, [*regimen(VRD, "2022-01-10", "2026-08-20"), PD]).suggested
+    assert not any(s.recommended for s in suggested)
+
+
+def test_every_regimen_is_in_exactly_one_list(knowledge):
+    answer = suggest(knowledge, [*regimen(VRD, "2022-01-10", "2026-08-20"), PD])
+    keys = [s.regimen for s in answer.suggested] + [n.regimen for n in answer.not_suggested]
+    assert sorted(keys) == sorted(knowledge.regimens)
+    assert all(n.reasons for n in answer.not_suggested)
+
+
+def _codes(answer, key):
+    return {r.code for n in answer.not_suggested if n.regimen == key for r in n.reasons}
+
+
+@pytest.mark.parametrize(
+    ("regimen_key", "code"),
+    [
+        ("d-rd", "refractory-component"),
+        ("isa-kd", "refractory-class"),
+        ("isa-kd", "avoided-by-rule"),
+        ("pom-d", "outside-label"),
+        ("kpd", "not-labelled"),
+        ("bela", "withdrawn"),
+        ("d-vtd", "outside-label"),
+        ("tec-dara", "not-labelled"),
+        ("vd", "no-rule"),
+    ],
+)
+def test_why_a_regimen_is_not_suggested(knowledge, regimen_key, code):
+    answer = suggest(knowledge, [*regimen(DRD, "2022-01-10", "2026-08-20"), PD])
+    assert code in _codes(answer, regimen_key)
+
+
+def test_a_rule_that_reaches_outside_the_label_is_told_not_followed(knowledge):
+    answer = suggest(knowledge, [*regimen(DRD, "2022-01-10", "2026-08-20"), PD])
+    texts = [r.text.en for n in answer.not_suggested if n.regimen == "cilta-cel" for r in n.reasons]
+    assert any("BAR-27" in text and "outside its label" in text for text in texts)
+
+
+def test_heart_failure_nyha_iii_leaves_no_carfilzomib(knowledge):
+    failing = (ComorbidityFact("Condition/hf", "heart-failure", severity="NYHA-III"),)
+    answer = suggest(knowledge, [*regimen(VRD, "2022-01-10", "2026-08-20"), PD], comorbidities=failing)
+    chosen = [s.regimen for s in answer.suggested]
+    assert "d-pd" in chosen
+    assert not [key for key in chosen if "carfilzomib" in knowledge.regimens[key].components]
+    assert "contraindicated" in _codes(answer, "isa-kd")
+
+
+def test_heart_failure_of_unknown_severity_is_a_caution_that_puts_behind_the_equals(knowledge):
+    failing = (ComorbidityFact("Condition/hf", "heart-failure"),)
+    answer = suggest(knowledge, [*regimen(VRD, "2022-01-10", "2026-08-20"), PD], comorbidities=failing)
+    keys = [s.regimen for s in answer.suggested]
+    assert keys.index("d-pd") < keys.index("isa-kd")
+    isa_kd = next(s for s in answer.suggested if s.regimen == "isa-kd")
+    assert any(c.concept == "heart-failure" and c.concerns for c in isa_kd.cautions)
+
+
+def test_grade_3_neuropathy_leaves_no_bortezomib(knowledge):
+    neuropathy = (ComorbidityFact("Condition/np", "peripheral-neuropathy", severity="grade-3"),)
+    answer = suggest(knowledge, [*regimen(DRD, "2022-01-10", "2026-08-20"), PD], comorbidities=neuropathy)
+    chosen = [s.regimen for s in answer.suggested]
+    assert "kd" in chosen
+    assert not [key for key in chosen if "bortezomib" in knowledge.regimens[key].components]
+
+
+def test_an_allergy_bars_every_regimen_with_the_drug(knowledge):
+    allergy = (AllergyFact("AllergyIntolerance/a", "selinexor"),)
+    answer = suggest(knowledge, [*regimen(DRD, "2022-01-10", "2026-08-20"), PD], allergies=allergy)
+    assert "contraindicated" in _codes(answer, "s-vd")
+
+
+def test_a_drug_not_in_the_formulary_is_not_suggested(knowledge):
+    state = derive(chart(*regimen(DRD, "2022-01-10", "2026-08-20"), PD), knowledge, AS_OF)
+    answer = choose(state, knowledge, "EMA", "default", frozenset({"selinexor"}))
+    assert "not-available-here" in _codes(answer, "s-vd")
+
+
+def test_a_label_counts_from_its_day(knowledge):
+    facts = [*regimen(DRD, "2022-01-10", "2025-06-20"), response("PD", "2025-06-25")]
+    before = suggest(knowledge, facts, as_of=date(2025, 7, 1))
+    after = suggest(knowledge, facts, as_of=date(2025, 8, 1))
+    assert "bela-vd" not in [s.regimen for s in before.suggested]
+    assert "bela-vd" in [s.regimen for s in after.suggested]
+
+
+def test_triple_class_refractory_after_bcma_prefers_talquetamab(knowledge):
+    facts = [
+        *regimen("bortezomib lenalidomide", "2015-01-10", "2017-01-10", "progression"),
+        *regimen("daratumumab pomalidomide", "2017-03-10", "2019-01-10", "progression"),
+        *regimen("carfilzomib", "2019-03-10", "2021-01-10", "progression"),
+        given("ciltacabtagene-autoleucel", "2021-06-10", "2021-06-10"),
+        PD,
+    ]
+    crcl = (Measurement("Observation/e", "ecog", DateSpan.on("2026-09-01"), 1),)
+    suggested = suggest(knowledge, facts, "FDA", measurements=crcl).suggested
+    assert suggested[0].regimen == "talquetamab"
+    assert "BAR-32" in suggested[0].rules
+
+
+def test_disagreements_of_the_sources_are_shown_where_both_would_speak(knowledge):
+    answer = suggest(knowledge, [*regimen(VRD, "2022-01-10", "2026-08-20"), PD])
+    assert "X-01" in [key for key, _ in answer.disagreements]
+
+
+def test_nothing_is_suggested_where_no_choice_is_due(knowledge):
+    answer = suggest(knowledge, [*regimen(DRD, "2025-01-10", ongoing=True), response("VGPR", "2026-02-01")])
+    assert answer.suggested == ()
+    assert {r.code for n in answer.not_suggested for r in n.reasons} == {"no-choice-due"}
+
+
+def test_one_source_alone_speaks_only_its_own_rules(knowledge):
+    facts = [*regimen(VRD, "2020-01-10", "2024-08-20", "completion"), PD]
+    assert suggest(knowledge, facts, pathway="barila-2025").suggested == ()
+
+
+def test_an_unknown_refractoriness_neither_fires_a_rule_nor_vanishes(knowledge):
+    facts = [
+        given("lenalidomide", "2022-01-10"),
+        *regimen("bortezomib dexamethasone", "2022-01-10", "2022-08-01", "completion"),
+        PD,
+    ]
+    answer = suggest(knowledge, facts)
+    steps = {step.step: step.outcome for step in answer.trace if step.regimen == "isa-kd"}
+    assert steps["rule:BAR-15"].value is None
+    assert steps["rule:BAR-15"].missing == ("refractory:lenalidomide",)
+
+
+def test_transplant_and_time_after_it_gate_melflufen(knowledge):
+    lines = [
+        *regimen("bortezomib lenalidomide", "2015-01-10", "2015-06-10"),
+        procedure("autologous-sct", "2015-08-10"),
+        response("PD", "2017-01-05"),
+        *regimen("daratumumab pomalidomide", "2017-03-10", "2019-01-10", "progression"),
+        *regimen("carfilzomib lenalidomide", "2019-03-10", "2026-08-20", "progression"),
+    ]
+    early = suggest(knowledge, [*lines, PD])
+    assert "melflufen-d" not in [s.regimen for s in early.suggested]
+
+
+def test_every_bar_rule_is_encoded_or_says_where_it_lives(knowledge):
+    import yaml
+
+    from cds_service.knowledge.load import root
+
+    raw = yaml.safe_load((root() / "pathways/sequencing/barila-2025.yaml").read_text(encoding="utf-8"))
+    encoded = [rule["id"] for rule in raw["rules"]]
+    elsewhere = [entry["id"] for entry in raw["not_encoded"]]
+    numbers = [f"BAR-{n:02}" for n in range(1, 38)]
+    told_elsewhere = {
+        "BAR-05"
+    }  # its second clause tempers others: pomalidomide after lenalidomide is allowed
+    assert sorted([*encoded, *elsewhere, *told_elsewhere]) == numbers
+    assert all(sum(verb in rule for verb in VERBS) == 1 for rule in raw["rules"])
