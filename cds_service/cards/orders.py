@@ -1,0 +1,290 @@
+"""The orders a suggestion creates: one draft MedicationRequest (FHIR R4) per drug of a regimen.
+
+Everything that does not depend on the patient is put together once, when the service starts, and validated
+there; a request fills in references and the date. A dose is written only as far as the knowledge gives it: a
+step-up schedule whole or not at all, an amount as a quantity only where it is one number with a unit of UCUM.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+import orjson
+from fhir.resources.R4B.medicationrequest import MedicationRequest
+from pydantic import ValidationError
+
+from cds_service.cards.markdown import one_line
+from cds_service.cards.wording import LANGUAGES, Wording
+from cds_service.knowledge.load import KnowledgeError
+from cds_service.knowledge.types import Dose, Drug, Knowledge, Regimen
+
+UCUM = "http://unitsofmeasure.org"
+_UCUM_UNITS = frozenset({"mg", "g", "mg/kg", "mg/m2", "ug", "ug/kg"})
+# What each region's prescribing systems read; the first is the one a client that takes only one will take.
+_PREFERRED_CODES = {"EMA": ("ATC", "RxNorm"), "FDA": ("RxNorm",)}
+_PLACEHOLDER_PATIENT = "Patient/of-the-request"
+_CYCLE_DAYS = re.compile(r"(\d+) d")
+_STARTS_WITH_DAYS = re.compile(r"-?\d+([,-]\s?\d+)*")
+
+
+@dataclass(frozen=True)
+class _Order:
+    """One drug of a regimen, ready but for the patient: the resource as JSON, and the sentence about it."""
+
+    resource: bytes
+    description: str
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Whom the orders are for; references as the chart writes them, empty where unknown."""
+
+    subject: str
+    encounter: str
+    reasons: tuple[str, ...]
+    authored_on: date
+
+
+class Orders:
+    """The orders of every regimen in every region and language.
+
+    Raises KnowledgeError, with every finding, where one would not be a valid MedicationRequest.
+    """
+
+    def __init__(self, knowledge: Knowledge, wording: Wording) -> None:
+        self._knowledge = knowledge
+        self._wording = wording
+        self._uris = {entry["key"]: entry["uri"] for entry in knowledge.mappings["systems"]["systems"]}
+        self._ready: dict[tuple[str, str, str], tuple[_Order, ...]] = {}
+        findings: list[str] = []
+        for regimen in knowledge.regimens.values():
+            if not regimen.suggestable:
+                continue
+            for region in sorted({label.region for label in regimen.labels}):
+                for language in LANGUAGES:
+                    try:
+                        orders = tuple(
+                            self._order(regimen, key, region, language) for key in regimen.components
+                        )
+                    except ValidationError as error:
+                        first = error.errors()[0]
+                        place = "/".join(map(str, first["loc"]))
+                        findings.append(
+                            f"pathways/regimens, {regimen.key}: its order is no valid MedicationRequest "
+                            f"({region}, {place}: {first['msg']})"
+                        )
+                        continue
+                    self._ready[regimen.key, region, language] = orders
+        if findings:
+            raise KnowledgeError(sorted(set(findings)))
+
+    def creating(
+        self, regimen: str, region: str, language: str, recipient: Recipient
+    ) -> Iterator[dict[str, Any]]:
+        """One ``create`` action for each drug of the regimen, the defining drug first.
+
+        Nothing where the patient's id is not known: an order must say whom it is for.
+        """
+        if not recipient.subject:
+            return
+        for order in self._ready.get((regimen, region, language), ()):
+            resource = orjson.loads(order.resource)
+            resource["subject"] = {"reference": recipient.subject}
+            resource["authoredOn"] = recipient.authored_on.isoformat()
+            if recipient.encounter:
+                resource["encounter"] = {"reference": recipient.encounter}
+            if recipient.reasons:
+                resource["reasonReference"] = [{"reference": reason} for reason in recipient.reasons]
+            yield {"type": "create", "description": order.description, "resource": resource}
+
+    def _order(self, regimen: Regimen, drug_key: str, region: str, language: str) -> _Order:
+        drug = self._knowledge.drugs[drug_key]
+        schedules = _Schedules.of(regimen, drug_key, region)
+        resource: dict[str, Any] = {
+            "resourceType": "MedicationRequest",
+            "status": "draft",
+            "intent": "proposal",
+            "medicationCodeableConcept": self._medication(drug, region, language),
+            "subject": {"reference": _PLACEHOLDER_PATIENT},
+        }
+        dosage = list(self._dosage(schedules.first, drug, regimen, language))
+        if dosage:
+            resource["dosageInstruction"] = dosage
+        resource["note"] = [{"text": text} for text in self._notes(regimen, drug, schedules, language)]
+        MedicationRequest.model_validate(resource)
+        return _Order(orjson.dumps(resource), self._description(regimen, drug, schedules, language))
+
+    def _medication(self, drug: Drug, region: str, language: str) -> dict[str, Any]:
+        known = drug.order_codes
+        wanted = [s for s in _PREFERRED_CODES.get(region, ("ATC", "RxNorm")) if s in known]
+        systems = wanted or [s for s in ("UNII", "ATC", "RxNorm") if s in known][:1]
+        codings = [
+            {"system": self._uris[system], "code": known[system][0], "display": known[system][1]}
+            for system in systems
+        ]
+        concept: dict[str, Any] = {"text": drug.name.in_language(language)}
+        return {"coding": codings, **concept} if codings else concept
+
+    def _dosage(
+        self, doses: Sequence[Dose], drug: Drug, regimen: Regimen, language: str
+    ) -> Iterator[dict[str, Any]]:
+        # A cell product is no dose to calculate with, and a stepped dose out of its sequence can injure:
+        # then the words alone, all of them.
+        stepped = any(dose.step_up for dose in doses)
+        words_alone = drug.one_off or (stepped and not all(_is_exact(dose) for dose in doses))
+        for sequence, dose in enumerate(doses, start=1):
+            row: dict[str, Any] = {"sequence": sequence, "text": self._dose(dose, language)}
+            if not words_alone:
+                timing: dict[str, Any] = {}
+                # Where a drug has several rows, none of them goes on all through treatment.
+                period = _period_days(dose, regimen) if len(doses) == 1 else None
+                if period is not None:
+                    timing["repeat"] = {"frequency": 1, "period": period, "periodUnit": "d"}
+                days = self._days(dose, language)
+                if days:
+                    timing["code"] = {"text": days}
+                if timing:
+                    row["timing"] = timing
+                if dose.route:
+                    row["route"] = {"text": self._word("route", dose.route, language)}
+                if dose.amount is not None and dose.unit in _UCUM_UNITS:
+                    quantity = {"value": dose.amount, "unit": dose.unit, "system": UCUM, "code": dose.unit}
+                    row["doseAndRate"] = [{"doseQuantity": quantity}]
+            yield row
+
+    def _dose(self, dose: Dose, language: str) -> str:
+        amount = dose.amount_text if dose.amount is None else f"{dose.amount:g}"
+        return self._wording.text(
+            "phrases/order/dose",
+            language,
+            amount=f"{amount} {dose.unit}".strip(),
+            route=self._word("route", dose.route, language),
+            days=self._days(dose, language),
+            cycles=dose.cycles,
+        )
+
+    def _days(self, dose: Dose, language: str) -> str:
+        """ "on days 1, 8, 15" of a list; the source's own words where it gives none."""
+        if dose.days:
+            days = ", ".join(_with_ranges(dose.days))
+            return self._wording.text("phrases/order/days", language, days=days, count=len(dose.days))
+        start = _STARTS_WITH_DAYS.match(dose.days_text)
+        if start is None:
+            return one_line(dose.days_text)
+        several = 2 if "," in start.group() or "-" in start.group()[1:] else 1
+        return self._wording.text("phrases/order/days", language, days=dose.days_text, count=several)
+
+    def _doses(self, doses: Iterable[Dose], language: str) -> str:
+        then = self._wording.text("phrases/order/then", language)
+        return f"{then} ".join(self._dose(dose, language) for dose in doses)
+
+    def _description(self, regimen: Regimen, drug: Drug, schedules: _Schedules, language: str) -> str:
+        name = drug.name.in_language(language)
+        if not schedules.first:
+            return self._wording.text(
+                "phrases/order/create-without-dose", language, drug=name, regimen=regimen.display
+            )
+        return self._wording.text(
+            "phrases/order/create",
+            language,
+            drug=name,
+            dose=self._doses(schedules.first, language),
+            regimen=regimen.display,
+            cycle=self._word("cycle", regimen.cycle, language),
+            # A lower dose for the old stands among the other schedules: some clients show nothing but this.
+            other=self._doses(schedules.other, language),
+        )
+
+    def _notes(self, regimen: Regimen, drug: Drug, schedules: _Schedules, language: str) -> Iterator[str]:
+        def text(name: str, **values: object) -> str:
+            return self._wording.text(f"phrases/order/{name}", language, **values)
+
+        cycle = self._word("cycle", regimen.cycle, language)
+        yield text("note-regimen", regimen=f"{regimen.name} ({regimen.display})", cycle=cycle)
+        if not schedules.first:
+            yield text("note-no-dose")
+        elif regimen.dose_source.document:
+            yield text("note-source", document=regimen.dose_source.document.rstrip("."))
+        if schedules.other:
+            yield text("other-schedule", doses=self._doses(schedules.other, language))
+        if regimen.supporting:
+            yield text("note-supporting", drugs=", ".join(self._supporting(regimen, language)))
+        yield text("note-not-ordered")
+        for caution in self._knowledge.cautions.get(drug.key, ()):
+            if caution.when is None:
+                yield text("note-caution", text=caution.text.in_language(language))
+        yield text("note-verify")
+
+    def _supporting(self, regimen: Regimen, language: str) -> Iterator[str]:
+        for key in regimen.supporting:
+            known = self._knowledge.drugs.get(key)
+            name = known.name.in_language(language) if known else key
+            doses = self._doses((d for d in regimen.doses if d.drug == key), language)
+            yield f"{name} {doses}".strip()
+
+    def _word(self, group: str, word: str, language: str) -> str:
+        """The word of the data in the reader's language, as it stands where it has no translation."""
+        slot = f"phrases/{group}/{word}"
+        return self._wording.text(slot, language) if self._wording.has(slot) else one_line(word)
+
+
+@dataclass(frozen=True)
+class _Schedules:
+    """The rows of one drug in one region: the schedule to order, and the others its source gives."""
+
+    first: tuple[Dose, ...]
+    other: tuple[Dose, ...]
+
+    @classmethod
+    def of(cls, regimen: Regimen, drug: str, region: str) -> _Schedules:
+        rows = [d for d in regimen.doses if d.drug == drug and (not d.regions or region in d.regions)]
+        first = tuple(d for d in rows if not d.alternative)
+        # A step whose amount the source does not give makes the schedule incomplete: none of it is ordered.
+        if any(dose.step_up and dose.amount is None for dose in first):
+            return cls((), ())
+        return cls(first, tuple(d for d in rows if d.alternative))
+
+
+def _is_exact(dose: Dose) -> bool:
+    return dose.amount is not None and dose.unit in _UCUM_UNITS and bool(dose.days)
+
+
+def _with_ranges(days: Sequence[int]) -> Iterator[str]:
+    """ "1", "8" ... with a run of three or more as "1-21"; runs of days before day 0 stay apart."""
+    run: list[int] = []
+    for day in (*days, None):
+        if day is not None and run and day == run[-1] + 1:
+            run.append(day)
+            continue
+        if len(run) > 2 and run[0] > 0:
+            yield f"{run[0]}-{run[-1]}"
+        else:
+            yield from map(str, run)
+        run = [day] if day is not None else []
+
+
+def _period_days(dose: Dose, regimen: Regimen) -> int | None:
+    """Days from one dose to the next where they are the same all through every cycle, else None.
+
+    Days 1, 8, 15, 22 of 28 are one dose every 7 days; days 1, 8, 15 of 28 have a rest that FHIR's repeat
+    cannot say, so only the words do.
+    """
+    cycle = _CYCLE_DAYS.fullmatch(regimen.cycle)
+    if cycle is None or dose.cycles or not dose.days or dose.days[0] < 1:
+        return None
+    gaps = {later - earlier for earlier, later in pairwise(dose.days)}
+    gaps.add(dose.days[0] + int(cycle[1]) - dose.days[-1])
+    return gaps.pop() if len(gaps) == 1 else None
+
+
+def delete_action(
+    wording: Wording, language: str, reference: str, drug: str, charted: str
+) -> Mapping[str, Any]:
+    """The action that removes one draft, told in a sentence."""
+    description = wording.text("phrases/order/delete", language, drug=drug, charted=charted)
+    return {"type": "delete", "description": description, "resourceId": reference}
