@@ -1,0 +1,215 @@
+"""The whole answer as the public JSON: what `POST /api/v1/assess` and the command line give.
+
+Its shape is cds_service/knowledge/schemas/assessment.schema.json. A member whose value is not known is left
+out; ``prior_lines`` alone is always there, null where the number cannot be told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from cds_service.knowledge.types import KnowledgeVersion
+from cds_service.patient.types import DrugState, Line, PatientState
+from cds_service.record import ClinicalRecord, Issue, Measurement
+from cds_service.sequencing.types import CautionShown, NotSuggested, Recommendation, Suggested
+
+_OUTCOME = {True: "true", False: "false", None: "unknown"}
+
+
+def to_json(
+    *,
+    region: str,
+    pathway: str,
+    as_of: date,
+    version: KnowledgeVersion,
+    record: ClinicalRecord,
+    state: PatientState,
+    recommendation: Recommendation,
+    cards: Sequence[Mapping[str, Any]],
+    issues: Iterable[Issue],
+    language: str = "en",
+    trace: bool = False,
+) -> dict[str, Any]:
+    """The assessment as one JSON object; dates with the precision they have in the chart.
+
+    With ``trace``, every gate and rule asked of every regimen, with its outcome.
+    """
+    patient = record.patient
+    return {
+        "patient": _known(
+            id=patient.id, birthDate=str(patient.birth) if patient.birth else "", sex=patient.sex
+        ),
+        "as_of": as_of.isoformat(),
+        "region": region,
+        "pathway": pathway,
+        "knowledge": {
+            "version": version.version,
+            "sha256": version.sha256,
+            "effective": version.effective,
+        },
+        "state": _state(state),
+        "recommendation": _recommendation(recommendation, language, trace),
+        "cards": list(cards),
+        "issues": [
+            {"severity": issue.severity.value, "code": issue.code, "text": issue.text}
+            | _known(where=issue.where)
+            for issue in issues
+        ],
+    }
+
+
+def _known(**members: object) -> dict[str, Any]:
+    """The members that are known: neither None nor empty text."""
+    return {key: value for key, value in members.items() if value is not None and value != ""}
+
+
+def _state(state: PatientState) -> dict[str, Any]:
+    diagnosis = state.diagnosis
+    return {
+        "diagnosis": {
+            "status": diagnosis.status,
+            "kind": diagnosis.kind,
+            **_known(relapse=str(diagnosis.relapse) if diagnosis.relapse else ""),
+            "derived_from": list(diagnosis.derived_from),
+        },
+        "needs_treatment_choice": state.needs_treatment_choice,
+        "prior_lines": state.prior_lines,
+        "lines_of_therapy": [_line(line) for line in state.lines],
+        "drugs": {key: _drug(state.drugs[key]) for key in sorted(state.drugs)},
+        "classes": {
+            key: {"status": own.status.value, "derived_from": list(own.derived_from)}
+            for key, own in sorted(state.classes.items())
+        },
+        "labels": list(state.labels),
+        "fitness": {**_known(age=state.age, ecog=state.ecog), "frailty": state.frailty},
+        "comorbidities": [
+            {
+                "concept": fact.concept,
+                **_known(severity=fact.severity),
+                "derived_from": [fact.reference],
+            }
+            for fact in state.comorbidities
+        ],
+        "biology": dict(sorted(state.biology.items())),
+        "labs": {_lab_name(key, own): _lab(own) for key, own in sorted(state.labs.items())},
+        "unknown": [
+            {
+                "what": unknown.what,
+                "would_settle": unknown.would_settle,
+                "changes_suggestions": unknown.changes_suggestions,
+            }
+            for unknown in state.unknown
+        ],
+    }
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "number": line.number,
+        **_known(
+            start=str(line.start) if line.start else "",
+            end=str(line.end) if line.end else "",
+        ),
+        "drugs": list(line.drugs),
+        **_known(regimen=line.regimen),
+        "transplant": line.transplant,
+        **_known(
+            best_response=line.best_response.value if line.best_response else "",
+            progression=str(line.progression) if line.progression else "",
+        ),
+        "starts_because": line.starts_because,
+        "ends_because": line.ends_because,
+        "certainty": line.certainty.value,
+        "derived_from": list(line.derived_from),
+    }
+
+
+def _drug(drug: DrugState) -> dict[str, Any]:
+    return {
+        "status": drug.status.value,
+        "certainty": drug.certainty.value,
+        **_known(first=str(drug.first) if drug.first else "", last=str(drug.last) if drug.last else ""),
+        "intolerant": drug.intolerant,
+        "because": drug.because,
+        "derived_from": list(drug.derived_from),
+    }
+
+
+def _lab_name(concept: str, measurement: Measurement) -> str:
+    """The concept with its unit: "creatinine_clearance_ml_min"."""
+    unit = measurement.unit.replace("%", "percent")
+    words = re.findall(r"[a-z0-9]+", f"{concept} {unit}".casefold())
+    return "_".join(words)
+
+
+def _lab(measurement: Measurement) -> dict[str, Any]:
+    return _known(
+        value=measurement.value,
+        text=measurement.text,
+        date=str(measurement.on) if measurement.on else "",
+    )
+
+
+def _recommendation(recommendation: Recommendation, language: str, trace: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "suggested": [_suggested(entry, language) for entry in recommendation.suggested],
+        "not_suggested": [_not_suggested(entry, language) for entry in recommendation.not_suggested],
+        "disagreements": [
+            {"id": key, "text": text.in_language(language)} for key, text in recommendation.disagreements
+        ],
+    }
+    if recommendation.notes:
+        told["notes"] = [_caution(note, language) for note in recommendation.notes]
+    if trace:
+        told["trace"] = [
+            {"regimen": step.regimen, "step": step.step, "outcome": _OUTCOME[step.outcome.value]}
+            | ({"missing": list(step.outcome.missing)} if step.outcome.missing else {})
+            for step in recommendation.trace
+        ]
+    return told
+
+
+def _suggested(entry: Suggested, language: str) -> dict[str, Any]:
+    return {
+        "regimen": entry.regimen,
+        "rank": entry.rank,
+        "strength": entry.strength,
+        "recommended": entry.recommended,
+        "label": {
+            "region": entry.label.region,
+            "status": entry.label.status,
+            **_known(kind=entry.label.kind, text=entry.label.text.in_language(language)),
+        },
+        "rules": list(entry.rules),
+        "evidence": list(entry.evidence),
+        "cautions": [_caution(caution, language) for caution in entry.cautions],
+        "because": entry.because.in_language(language),
+        **({"unknown": list(entry.unknown)} if entry.unknown else {}),
+    }
+
+
+def _caution(caution: CautionShown, language: str) -> dict[str, Any]:
+    return {
+        "concept": caution.concept,
+        "text": caution.text.in_language(language),
+        **_known(drug=caution.drug),
+        "concerns_patient": caution.concerns,
+        "derived_from": list(caution.derived_from),
+    }
+
+
+def _not_suggested(entry: NotSuggested, language: str) -> dict[str, Any]:
+    return {
+        "regimen": entry.regimen,
+        "reasons": [
+            {
+                "code": reason.code,
+                "text": reason.text.in_language(language),
+                "derived_from": list(reason.derived_from),
+            }
+            for reason in entry.reasons
+        ],
+    }
