@@ -1,0 +1,124 @@
+"""Codes and words of charts to the concepts of mappings/, with how sure; knows no FHIR.
+
+In: codings and texts as charted. Out: keys of mappings/, enums of the record, doubts as sentences. What may
+not happen here: a guess (an unknown code stays unknown), a drug named in code, a date read from a text.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from cds_service.knowledge.types import Knowledge
+from cds_service.record import DiagnosisStatus, Purpose, StopReason
+from cds_service.terminology import findings
+from cds_service.terminology.codes import Systems
+from cds_service.terminology.concepts import (
+    Coding,
+    ComorbidityMatch,
+    Concept,
+    DiagnosisMatch,
+    DrugMatch,
+    ObservationMatch,
+    ProcedureMatch,
+    ResponseMatch,
+)
+from cds_service.terminology.course import Diagnoses, Purposes, Responses, StopReasons
+from cds_service.terminology.drugs import Drugs
+from cds_service.terminology.findings import Comorbidities, Observations, Procedures
+from cds_service.terminology.words import Context
+
+__all__ = [
+    "Coding",
+    "ComorbidityMatch",
+    "Concept",
+    "DiagnosisMatch",
+    "DrugMatch",
+    "ObservationMatch",
+    "ProcedureMatch",
+    "ResponseMatch",
+    "Terminology",
+]
+
+
+class Terminology:
+    """What codes and words mean. Built once of the knowledge; every answer is a matter of lookups."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        maps = knowledge.mappings
+        self.systems = systems = Systems(maps["systems"])
+        answers = maps["disease-status"]
+        context = Context(answers["context"])
+        relatives = maps["diagnoses"]["not_the_patient"]
+        self._drugs = Drugs(knowledge.drug_files, maps["regimen-names"], maps["purposes"], systems, context)
+        self._comorbidities = Comorbidities(maps["comorbidities"], relatives, systems, context)
+        known = self._comorbidities.codes
+        self._diagnoses = Diagnoses(maps["diagnoses"], known, answers["ignore"], systems, context)
+        self._responses = Responses(answers, maps["stop-reasons"], systems, context)
+        self._stops = StopReasons(maps["stop-reasons"], self._responses, systems, context)
+        self._purposes = Purposes(maps["purposes"], self._diagnoses, known, systems, context)
+        self._observations = Observations(maps["observations"], systems, context)
+        self._procedures = Procedures(maps["procedures"], self._drugs, systems, context)
+
+    def drugs(self, concept: Concept, *, on: date | None = None) -> tuple[DrugMatch, ...]:
+        """The drugs of a medication on a day (codes are reused); () where nothing is known of it.
+
+        A regimen's name in the words expands to its drugs. Where codes disagree the trustworthiest counts,
+        with a doubt.
+        """
+        return self._drugs.find(concept, on)
+
+    def is_antineoplastic(self, concept: Concept) -> bool:
+        """Whether a medication is a cancer drug by its kind, mapped or not."""
+        return self._drugs.is_antineoplastic(concept)
+
+    def diagnosis(self, concept: Concept) -> DiagnosisMatch | None:
+        """The plasma-cell disorder of an entry; None where it is none. Words refine codes."""
+        return self._diagnoses.read(concept)
+
+    def clinical_status(self, concept: Concept) -> DiagnosisStatus | None:
+        """The meaning of Condition.clinicalStatus; None where it is not charted or unknown."""
+        return self._diagnoses.clinical_status(concept)
+
+    def response(self, concept: Concept) -> ResponseMatch | None:
+        """What the value of a response question says; None for a text that denies, or says nothing."""
+        return self._responses.read(concept)
+
+    def is_response_question(self, concept: Concept) -> bool:
+        """Whether an observation asks for response or disease status."""
+        return self._responses.is_question(concept)
+
+    def stop_reason(self, concept: Concept) -> StopReason | None:
+        """Why a drug was stopped; None where nothing of it is understood."""
+        return self._stops.read(concept)
+
+    def purpose(self, concept: Concept) -> Purpose | None:
+        """What a drug was given for; None where the reason says nothing that matters here."""
+        return self._purposes.read(concept)
+
+    def observation(self, concept: Concept) -> ObservationMatch | None:
+        """What was observed, and the unit its values are turned into; None where unknown."""
+        return self._observations.read(concept)
+
+    def convert(self, concept: str, value: float, unit_text: str) -> float | None:
+        """A value in the own unit of an observation key; None where the unit is unknown."""
+        return self._observations.convert(concept, value, unit_text)
+
+    def coded_result(self, concept: Concept) -> str:
+        """A coded or textual result as lower-case words: "present", "negative", "ecog:1", or its text."""
+        return self._observations.result(concept)
+
+    def genomic_component(self, concept: Concept) -> str:
+        """The part of a genomics report that a code names ("gene-studied", "del-17p"), or ""."""
+        return self._observations.component(concept)
+
+    def procedure(self, concept: Concept) -> ProcedureMatch | None:
+        """The kind of a procedure, and the drug it gave where code or words name it."""
+        return self._procedures.read(concept)
+
+    def comorbidity(self, concept: Concept, severity: Concept | None = None) -> ComorbidityMatch | None:
+        """A comorbidity with its severity as far as code, words or the severity field tell it."""
+        return self._comorbidities.read(concept, severity)
+
+    def line_number(self, text: str) -> int | None:
+        """The number of a line of therapy that a text names; None where it names none, or several."""
+        return findings.line_number(text)

@@ -1,0 +1,194 @@
+"""Medications to drugs: codes first, then words, then names of whole regimens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from cds_service.terminology.codes import CodeIndex, Systems, entries_of, spelled
+from cds_service.terminology.concepts import Coding, Concept, DrugMatch
+from cds_service.terminology.words import Context, Lexicon, Mention, Phrase, Said, Word
+
+_CONFIDENCE = ("verified2", "verified1", "decision", "recalled")
+
+
+@dataclass(frozen=True)
+class _Regimen:
+    key: str
+    components: tuple[str, ...]
+    ambiguous: bool
+
+
+@dataclass(frozen=True)
+class _Named:
+    drug: str
+    route: str
+
+
+class Drugs:
+    """Finds the drugs of a medication."""
+
+    def __init__(
+        self,
+        drug_files: Mapping[str, Any],
+        regimens: Mapping[str, Any],
+        purposes: Mapping[str, Any],
+        systems: Systems,
+        context: Context,
+    ) -> None:
+        self._context = context
+        self._systems = systems
+        self._codes: CodeIndex[str] = CodeIndex(
+            systems, ((entry, drug["key"]) for entry, drug in entries_of(drug_files.values()))
+        )
+        self._names: Lexicon[_Named] = Lexicon(
+            Phrase(name["text"], _Named(drug["key"], name.get("route", "")), confidence=name["confidence"])
+            for drug in drug_files.values()
+            for name in drug["names"]
+        )
+        self._regimens: Lexicon[_Regimen] = Lexicon(
+            Phrase(
+                name["text"],
+                _Regimen(entry["key"], tuple(entry["components"]), bool(name.get("ambiguous", False))),
+                confidence=name["confidence"],
+            )
+            for entry in regimens["regimens"]
+            for name in entry["names"]
+        )
+        kinds = purposes["antineoplastic"]
+        self._antineoplastic_codes = tuple(
+            (entry["system"], spelled(entry["system"], entry["code"])[0]) for entry in kinds["code_prefixes"]
+        )
+        self._antineoplastic_words: Lexicon[bool] = Lexicon(Phrase(text, True) for text in kinds["phrases"])
+        self._one_off = frozenset(d["key"] for d in drug_files.values() if d["one_off"])
+        self._against_cancer = frozenset(d["key"] for d in drug_files.values() if d["role"] == "anti-myeloma")
+
+    def find(self, concept: Concept, on: date | None) -> tuple[DrugMatch, ...]:
+        """The drugs of a medication on a day; () where nothing is known of it. Codes win over words."""
+        coded: list[tuple[DrugMatch, Coding]] = []
+        texts: list[tuple[str, str]] = []
+        for coding in concept.codings:
+            found = self._codes.find(coding, on)
+            if found is None:
+                if coding.display:
+                    texts.append((coding.display, "display"))
+                continue
+            if found.value is None:
+                return ()
+            match = DrugMatch(
+                drug=found.value,
+                route=_told(found.entry.get("route", "")),
+                confidence=found.entry["confidence"],
+                doubt=found.doubt,
+            )
+            coded.append((match, coding))
+        if concept.text:
+            texts.append((concept.text, "text"))
+        if coded:
+            return (self._weigh(coded, concept.text),)
+        for text, how in reversed(texts):  # the chart's own words before a display
+            if matches := self._in_text(text, how):
+                return matches
+        return ()
+
+    def _weigh(self, coded: list[tuple[DrugMatch, Coding]], text: str) -> DrugMatch:
+        """One drug of codes that may disagree, doubted where they or the words do."""
+
+        def rank(pair: tuple[DrugMatch, Coding]) -> tuple[bool, int]:
+            match, coding = pair
+            named = self._drugs_named(coding.display)
+            return (bool(named) and match.drug not in named, _CONFIDENCE.index(match.confidence))
+
+        best, coding = min(coded, key=rank)
+        drugs = {match.drug for match, _ in coded}
+        closer = next((drug for drug in sorted(drugs) if _more_telling(drug, best.drug)), "")
+        if closer:
+            best = next(match for match, _ in coded if match.drug == closer)
+        doubts = [best.doubt] if best.doubt else []
+        strangers = {d for d in drugs if d != best.drug and not _more_telling(best.drug, d)}
+        if strangers:
+            doubts.append(
+                "The codes of one medication disagree: "
+                f"{best.drug} was taken, {', '.join(sorted(strangers))} not."
+            )
+        for words in (coding.display, text):
+            named = self._drugs_named(words)
+            if telling := next((drug for drug in sorted(named) if _more_telling(drug, best.drug)), ""):
+                best = replace(best, drug=telling)
+            elif named and best.drug not in named:
+                doubts.append(f"The code says {best.drug}, the words say {', '.join(sorted(named))}.")
+        route = best.route or next((m.route for m, _ in coded if m.drug == best.drug and m.route), "")
+        return replace(best, route=route, doubt=" ".join(dict.fromkeys(doubts)))
+
+    def _drugs_named(self, text: str) -> set[str]:
+        words = self._context.words(text)
+        return {mention.value.drug for mention in self._names.mentions(words)}
+
+    def one_off_in(self, text: str) -> str:
+        """The drug given by a single infusion (CAR-T) that a text names, or ""."""
+        return next(iter(sorted(self._drugs_named(text) & self._one_off)), "")
+
+    def _in_text(self, text: str, how: str) -> tuple[DrugMatch, ...]:
+        words = self._context.words(text)
+        names = self._names.mentions(words)
+        meant = self._meant(words, names)
+        if meant:
+            by_drug: dict[str, DrugMatch] = {}
+            for mention in meant:
+                named = mention.value
+                match = DrugMatch(
+                    named.drug, _told(named.route), how=how, confidence=mention.phrase.confidence
+                )
+                known = by_drug.get(named.drug)
+                if known is None or (match.route and not known.route):
+                    by_drug[named.drug] = match
+            return tuple(by_drug.values())
+        if names:
+            return ()
+        regimens = self._meant(words, self._regimens.mentions(words))
+        for mention in regimens:
+            if mention.value.ambiguous and not _surely_a_regimen(words, mention):
+                continue
+            regimen = mention.value
+            return tuple(
+                DrugMatch(drug, how="regimen", confidence=mention.phrase.confidence, regimen=regimen.key)
+                for drug in regimen.components
+            )
+        return ()
+
+    def _meant(self, words: tuple[Word, ...], mentions: Iterable[Mention[Any]]) -> list[Mention[Any]]:
+        """Mentions that are neither negated nor hypothetical; past ones only where nothing else is said."""
+        mentions = tuple(mentions)
+        judged = self._context.judge(words, mentions)
+        said = [m for m, how in zip(mentions, judged, strict=True) if how is Said.SAID]
+        return said or [m for m, how in zip(mentions, judged, strict=True) if how is Said.PAST]
+
+    def is_antineoplastic(self, concept: Concept) -> bool:
+        """Whether a medication is a cancer drug by its code's group or its words, known to us or not."""
+        for coding in concept.codings:
+            system = self._systems.short(coding.system)
+            spelling = (spelled(system, coding.code) or ("",))[0] if system else ""
+            if any(system == s and spelling.startswith(p) for s, p in self._antineoplastic_codes):
+                return True
+        if any(match.drug in self._against_cancer for match in self.find(concept, None)):
+            return True
+        texts = [concept.text, *(coding.display for coding in concept.codings)]
+        return any(self._antineoplastic_words.mentions(self._context.words(text)) for text in texts if text)
+
+
+def _told(route: str) -> str:
+    """The route as the record has it; "parenteral" does not tell which."""
+    return "" if route == "parenteral" else route
+
+
+def _more_telling(drug: str, other: str) -> bool:
+    """Whether a drug is a form of the other that some code systems cannot tell apart from it."""
+    return drug.startswith(f"{other}-")
+
+
+def _surely_a_regimen(words: tuple[Word, ...], mention: Mention[_Regimen]) -> bool:
+    """Whether two letters mean a regimen: all there is, or written with the small d of dexamethasone."""
+    raw = "".join(word.raw for word in words[mention.first : mention.last + 1])
+    return len(words) == mention.last - mention.first + 1 or (raw[0].isupper() and raw[-1].islower())

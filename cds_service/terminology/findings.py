@@ -1,0 +1,280 @@
+"""Observations, procedures, comorbidities, and numbers of lines of therapy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cds_service.terminology.codes import CodeIndex, Found, Systems, entries_of
+from cds_service.terminology.concepts import ComorbidityMatch, Concept, ObservationMatch, ProcedureMatch
+from cds_service.terminology.drugs import Drugs
+from cds_service.terminology.words import Context, Lexicon, Mention, Phrase, Said, fold, phrases_of, words_of
+
+_SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_GRADES = ("mild", "moderate", "severe")
+
+
+def _texts(concept: Concept) -> list[str]:
+    texts = (concept.text, *(coding.display for coding in concept.codings))
+    return list(dict.fromkeys(text for text in texts if text.strip()))
+
+
+def unit_spelled(unit: str) -> str:
+    """A unit without capitals, spaces and typographic signs, for comparing."""
+    plain = re.sub(r"([⁰¹²³⁴⁵⁶⁷⁸⁹]+)", lambda m: "^" + m[1].translate(_SUPERSCRIPT), unit)
+    plain = plain.replace("µ", "u").replace("μ", "u").replace("×", "x").replace("·", "*")
+    return re.sub(r"\s+", "", plain.casefold())
+
+
+class Observations:
+    """Reads what was measured, in which unit, and coded results."""
+
+    def __init__(self, raw: Mapping[str, Any], systems: Systems, context: Context) -> None:
+        self._context = context
+        self._codes = CodeIndex(systems, ((e, o["key"]) for e, o in entries_of(raw["observations"])))
+        self._fillers = frozenset(raw["fillers"])
+        self._names: Lexicon[str] = Lexicon(
+            (p for o in raw["observations"] for p in phrases_of(o.get("phrases", ()), o["key"])), across=True
+        )
+        self._units: dict[str, str] = {o["key"]: o["unit"] for o in raw["observations"]}
+        self._factors: dict[str, dict[str, float]] = {
+            o["key"]: {unit_spelled(u["text"]): float(u["factor"]) for u in o.get("units", ())}
+            for o in raw["observations"]
+        }
+        self._result_codes: CodeIndex[str] = CodeIndex(
+            systems, ((e, e["means"]) for e in raw["results"]["codes"])
+        )
+        self._result_words: Lexicon[str] = Lexicon(
+            Phrase(e["text"], e["means"]) for e in raw["results"]["phrases"]
+        )
+        self._components: CodeIndex[str] = CodeIndex(systems, ((e, e["means"]) for e in raw["components"]))
+
+    def read(self, concept: Concept) -> ObservationMatch | None:
+        """What was observed; a name counts only as a whole, so "urine albumin" is no serum albumin."""
+        known = [self._codes.find(coding) for coding in concept.codings]
+        hits = [found for found in known if found is not None and found.value is not None]
+        if hits:
+            key = hits[0].value or ""
+            doubt = hits[0].doubt
+            if len({hit.value for hit in hits}) > 1:
+                doubt = f"The codes of one observation disagree; {key} was taken."
+            return ObservationMatch(key, self._units[key], doubt)
+        for text in _texts(concept):
+            if phrase := self._named(text):
+                return ObservationMatch(phrase.value, self._units[phrase.value])
+        return None
+
+    def _named(self, text: str) -> Phrase[str] | None:
+        without_brackets = re.sub(r"\([^()]*\)|\[[^\[\]]*\]", " ", text)
+        for candidate in (text, without_brackets):
+            plain = " ".join(w.text for w in words_of(candidate) if w.text not in self._fillers)
+            if phrase := self._names.whole(candidate) or self._names.whole(plain):
+                return phrase
+        return None
+
+    def component(self, concept: Concept) -> str:
+        """The part of a genomics report that a code names ("gene-studied", "del-17p"), or ""."""
+        hits = (self._components.find(coding) for coding in concept.codings)
+        return next((hit.value for hit in hits if hit is not None and hit.value), "")
+
+    def convert(self, key: str, value: float, unit: str) -> float | None:
+        """A value in the observation's own unit; None where the unit is unknown or fits not."""
+        factor = self._factors.get(key, {}).get(unit_spelled(unit))
+        return None if factor is None else value * factor
+
+    def result(self, concept: Concept) -> str:
+        """A coded or textual result as lower-case words: "positive", "absent", "ecog:1", or the text."""
+        for coding in concept.codings:
+            if (found := self._result_codes.find(coding)) is not None and found.value:
+                return found.value
+        for text in _texts(concept):
+            if phrase := self._result_words.whole(text):
+                return phrase.value
+            words = self._context.words(text)
+            mentions = self._result_words.mentions(words)
+            judged = self._context.judge(words, mentions)
+            meanings = {m.value for m, how in zip(mentions, judged, strict=True) if how is Said.SAID}
+            if len(meanings) == 1 and len(mentions) == 1:
+                return meanings.pop()
+        return next((text.strip().casefold() for text in _texts(concept)), "")
+
+
+class Procedures:
+    """Reads kinds of procedures."""
+
+    def __init__(self, raw: Mapping[str, Any], drugs: Drugs, systems: Systems, context: Context) -> None:
+        self._context = context
+        self._drugs = drugs
+        self._codes = CodeIndex(systems, ((e, kind["key"]) for e, kind in entries_of(raw["kinds"])))
+        self._words: Lexicon[str] = Lexicon(
+            p for kind in raw["kinds"] for p in phrases_of(kind.get("phrases", ()), kind["key"])
+        )
+        self._refines = {(entry["kind"], of) for entry in raw["refines"] for of in entry["of"]}
+        # Infusing a drug that is a single infusion is this kind of procedure, named or not.
+        self._one_off_kind = "cart-infusion"
+
+    def read(self, concept: Concept) -> ProcedureMatch | None:
+        """The kind; words refine a code that does not tell ("Autologous ..." beside a bare transplant)."""
+        hits = [h for coding in concept.codings if (h := self._codes.find(coding)) and h.value]
+        texts = _texts(concept) if not hits else [concept.text]
+        spoken = [kind for text in texts if text for kind in self._kinds_in(text)]
+        infused = next((d for text in texts if text and (d := self._drugs.one_off_in(text))), "")
+        if not hits:
+            if not spoken:
+                return ProcedureMatch(self._one_off_kind, infused) if infused else None
+            kind = self._closest(spoken)
+            return ProcedureMatch(kind, infused if kind == self._one_off_kind else "")
+        kind = self._closest([hit.value or "" for hit in hits])
+        best = next(hit for hit in hits if hit.value == kind)
+        doubts = [best.doubt] if best.doubt else []
+        if len({hit.value for hit in hits if not self._covers(kind, hit.value or "")}) > 1:
+            doubts.append(f"The codes of one procedure disagree; {kind} was taken.")
+        if spoken and kind not in spoken:
+            closer = self._closest(spoken)
+            if (closer, kind) in self._refines:
+                kind = closer
+            elif not self._covers(kind, closer):
+                doubts.append(f"The code says {kind}, the words say {closer}; the code was taken.")
+        drug = str(best.entry.get("drug", "")) or (infused if kind == self._one_off_kind else "")
+        return ProcedureMatch(kind, drug, " ".join(doubts))
+
+    def _covers(self, kind: str, other: str) -> bool:
+        return (kind, other) in self._refines
+
+    def _closest(self, kinds: Sequence[str]) -> str:
+        """The first kind that none of the others refines."""
+        return next(k for k in kinds if not any((other, k) in self._refines for other in kinds))
+
+    def _kinds_in(self, text: str) -> list[str]:
+        words = self._context.words(text)
+        mentions = self._words.mentions(words)
+        judged = self._context.judge(words, mentions)
+        return [m.value for m, how in zip(mentions, judged, strict=True) if how in (Said.SAID, Said.PAST)]
+
+
+class Comorbidities:
+    """Reads comorbidities and how grave they are."""
+
+    def __init__(
+        self, raw: Mapping[str, Any], not_the_patient: Sequence[str], systems: Systems, context: Context
+    ) -> None:
+        self._context = context
+        self.codes: CodeIndex[str] = CodeIndex(
+            systems, ((e, c["key"]) for e, c in entries_of(raw["comorbidities"]))
+        )
+        self._words: Lexicon[str] = Lexicon(
+            p for c in raw["comorbidities"] for p in phrases_of(c.get("phrases", ()), c["key"])
+        )
+        self._specific = {(entry["concept"], over) for entry in raw["specific"] for over in entry["over"]}
+        self._severity_codes: CodeIndex[str] = CodeIndex(
+            systems, ((e, e["means"]) for e in raw["severities"]["codes"])
+        )
+        self._severity_words: Lexicon[str] = Lexicon(
+            (Phrase(e["text"], e["means"]) for e in raw["severities"]["phrases"]), across=True
+        )
+        self._scales = tuple((s["scale"], frozenset(s["concepts"])) for s in raw["scales"])
+        self._relatives: Lexicon[bool] = Lexicon(Phrase(text, True) for text in not_the_patient)
+
+    def read(self, concept: Concept, severity: Concept | None) -> ComorbidityMatch | None:
+        """The comorbidity, with its severity from the code, the words or the severity field."""
+        found = [self.codes.find(coding) for coding in concept.codings]
+        hits = [hit for hit in found if hit is not None and hit.value]
+        texts = _texts(concept)
+        if any(self._relatives.mentions(self._context.words(text)) for text in texts):
+            return None
+        key = self._closest([hit.value or "" for hit in hits]) if hits else ""
+        named = [k for text in texts for k in self._named(text)]
+        if key:
+            key = next((k for k in named if (k, key) in self._specific), key)
+        elif named:
+            key = self._closest(named)
+        if not key:
+            return None
+        doubt = next((hit.doubt for hit in hits if hit.value == key and hit.doubt), "")
+        return ComorbidityMatch(key, self._severity(key, hits, texts, severity), doubt)
+
+    def _closest(self, keys: Sequence[str]) -> str:
+        return next(k for k in keys if not any((other, k) in self._specific for other in keys))
+
+    def _named(self, text: str) -> list[str]:
+        words = self._context.words(text)
+        mentions = self._words.mentions(words)
+        judged = self._context.judge(words, mentions)
+        return [m.value for m, how in zip(mentions, judged, strict=True) if how in (Said.SAID, Said.PAST)]
+
+    def _severity(
+        self, key: str, hits: Sequence[Found[str]], texts: Sequence[str], severity: Concept | None
+    ) -> str:
+        field_texts = _texts(severity) if severity else []
+        spoken = [s for text in (*texts, *field_texts) for s in self._severities_in(key, text)]
+        numbered = [s for s in spoken if s not in _GRADES]
+        if numbered:
+            return max(numbered)  # the graver of one scale; scales are not mixed in one entry
+        if coded := next((h.entry["severity"] for h in hits if h.value == key and "severity" in h.entry), ""):
+            return str(coded)
+        if severity is not None:
+            for coding in severity.codings:
+                if (found := self._severity_codes.find(coding)) is not None and found.value:
+                    return found.value
+        return max(spoken, key=_GRADES.index) if spoken else ""
+
+    def _severities_in(self, key: str, text: str) -> list[str]:
+        mentions: Sequence[Mention[str]] = self._severity_words.mentions(self._context.words(text))
+        return [m.value for m in mentions if self._fits(key, m.value)]
+
+    def _fits(self, key: str, severity: str) -> bool:
+        """Whether a scale is used for the comorbidity: NYHA for the heart, stages for the kidney."""
+        return all(key in keys for scale, keys in self._scales if severity.startswith(scale))
+
+
+_ORDINALS = {
+    word: number
+    for number, group in enumerate(
+        (
+            "first prima i 1st 1a 1o",
+            "second seconda ii 2nd 2a 2o",
+            "third terza iii 3rd 3a 3o",
+            "fourth quarta iv 4th 4a 4o",
+            "fifth quinta v 5th 5a 5o",
+            "sixth sesta vi 6th 6a 6o",
+            "seventh settima vii 7th 7a 7o",
+            "eighth ottava viii 8th 8a 8o",
+        ),
+        start=1,
+    )
+    for word in group.split()
+}
+_LINE_WORDS = frozenset({"line", "linea", "lot"})
+_BETWEEN = frozenset(
+    {"of", "therapy", "treatment", "terapia", "trattamento", "di", "number", "numero", "n", "nr", "no"}
+)
+_LINES_AT_MOST = 20
+
+
+def line_number(text: str) -> int | None:
+    """The number of a line of therapy that a text names: "2nd line", "linea 2", "seconda linea", "3L".
+
+    None where it names none, or several.
+    """
+    words = [fold(word.text) for word in words_of(text)]
+    numbers = set()
+    for at, word in enumerate(words):
+        if match := re.fullmatch(r"(\d{1,2})l", word):
+            numbers.add(int(match[1]))
+        if word not in _LINE_WORDS:
+            continue
+        if at and (before := _ordinal(words[at - 1])):
+            numbers.add(before)
+            continue
+        following = at + 1
+        while following < len(words) and words[following] in _BETWEEN:
+            following += 1
+        if following < len(words) and (after := _ordinal(words[following])):
+            numbers.add(after)
+    return numbers.pop() if len(numbers) == 1 else None
+
+
+def _ordinal(word: str) -> int | None:
+    number = int(word) if word.isdigit() else _ORDINALS.get(word)
+    return number if number is not None and 1 <= number <= _LINES_AT_MOST else None
