@@ -7,7 +7,7 @@ meet. Nothing here knows FHIR, a drug by name, or today's date.
 from __future__ import annotations
 
 import calendar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -288,3 +288,17 @@ class ClinicalRecord:
     completeness: dict[str, Completeness] = field(default_factory=dict)  # by prefetch key
     left_out: dict[str, int] = field(default_factory=dict)  # "entered-in-error": 2, "other-patient": 1
     issues: tuple[Issue, ...] = ()
+
+    def normalised(self) -> ClinicalRecord:
+        """The same facts, each once and in one order: what is derived cannot depend on the input's."""
+        facts = (
+            "drugs",
+            "diagnoses",
+            "responses",
+            "procedures",
+            "measurements",
+            "comorbidities",
+            "allergies",
+            "drafts",
+        )
+        return replace(self, **{name: tuple(sorted(set(getattr(self, name)), key=repr)) for name in facts})

@@ -1,6 +1,6 @@
 """Hold the service against a folder of patient files in the format of tests/patients/README.md.
 
-    python tests/run_outside_patients.py FOLDER [--verbose]
+    python -m tests.run_outside_patients FOLDER [--verbose]
 
 Prints what is missed, strict and debatable expectations apart; exit status 1 where a strict one is.
 """

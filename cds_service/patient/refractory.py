@@ -84,6 +84,10 @@ def _judge(
     numbers = knowledge.definitions["imwg"]["refractory"]
     window = int(numbers["window_days"])
     name = knowledge.drugs[course.drug].name
+    # A response that spoke against non-response has its part in the answer too.
+    weighed = [
+        r.reference for r in _within_line(evidence.responses, line) if r.category in (*_MINIMAL, Response.SD)
+    ]
 
     def verdict(
         status: Status,
@@ -110,7 +114,7 @@ def _judge(
             date=str(on) if on else undated,
             **more,
         )
-        references = tuple(sorted({*course.derived_from, *by}))
+        references = tuple(sorted({*course.derived_from, *by, *weighed}))
         return _Verdict(status, certainty, text.in_language(evidence.language), references, settles)
 
     certainty = Certainty.PRESUMED if course.presumed else Certainty.DOCUMENTED

@@ -45,6 +45,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
 
     ``language`` is that of the sentences inside ("en" or "it").
     """
+    record = record.normalised()
     numbers = knowledge.definitions["imwg"]
     given = courses(record, knowledge, as_of)
     treatment = [c for c in given if knowledge.drugs[c.drug].role == "anti-myeloma"]

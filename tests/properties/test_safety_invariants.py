@@ -1,0 +1,280 @@
+"""What must hold for every patient, tried over generated charts (design: safety invariants)."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from cds_service.knowledge.load import load
+from cds_service.patient.state import derive
+from cds_service.patient.types import Status
+from cds_service.record import (
+    AllergyFact,
+    ClinicalRecord,
+    ComorbidityFact,
+    DateSpan,
+    DrugFact,
+    Given,
+    Measurement,
+    ProcedureFact,
+    Response,
+    ResponseFact,
+    StopReason,
+)
+from cds_service.sequencing.choose import choose
+from tests.chart import chart, myeloma
+
+KNOWLEDGE = load()
+AS_OF = date(2026, 11, 1)
+DRUGS = sorted(key for key, drug in KNOWLEDGE.drugs.items() if drug.role != "supportive")
+CONCEPTS = sorted({c.when.argument["concept"] for cs in KNOWLEDGE.cautions.values() for c in cs
+                   if c.when is not None and c.when.op == "has"})  # fmt: skip
+days = st.dates(date(2016, 1, 1), date(2026, 10, 1))
+property_settings = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+@st.composite
+def spans(draw):
+    day = draw(days)
+    precision = draw(st.sampled_from(["day", "day", "day", "month", "year"]))
+    return DateSpan.on({"day": str(day), "month": str(day)[:7], "year": str(day)[:4]}[precision])
+
+
+@st.composite
+def drug_facts(draw, number):
+    first = draw(spans())
+    last = draw(st.none() | st.integers(0, 900))
+    ongoing = draw(st.booleans()) if last is None else False
+    end = None if last is None else DateSpan.on(min(first.latest + timedelta(last), AS_OF))
+    return DrugFact(
+        reference=f"MedicationStatement/m{number}",
+        drug=draw(st.sampled_from(DRUGS)),
+        given=draw(st.sampled_from([Given.GIVEN, Given.GIVEN, Given.ORDERED])),
+        first_dose=first,
+        last_dose=end,
+        ongoing=ongoing,
+        stop_reason=draw(st.sampled_from(list(StopReason))) if not ongoing else StopReason.UNKNOWN,
+    )
+
+
+@st.composite
+def response_facts(draw, number):
+    category = draw(st.sampled_from(list(Response)))
+    return ResponseFact(
+        f"Observation/r{number}", draw(spans()), category, progression=category is Response.PD
+    )
+
+
+@st.composite
+def charts(draw):
+    drugs = [draw(drug_facts(n)) for n in range(draw(st.integers(1, 7)))]
+    responses = [draw(response_facts(n)) for n in range(draw(st.integers(0, 4)))]
+    procedures = [
+        ProcedureFact(f"Procedure/p{n}", kind, draw(spans()))
+        for n, kind in enumerate(
+            draw(st.lists(st.sampled_from(["autologous-sct", "stem-cell-collection"]), max_size=2))
+        )
+    ]
+    comorbidities = tuple(
+        ComorbidityFact(
+            f"Condition/c{n}", concept, severity=draw(st.sampled_from(["", "grade-2", "grade-3", "NYHA-III"]))
+        )
+        for n, concept in enumerate(draw(st.lists(st.sampled_from(CONCEPTS), max_size=2, unique=True)))
+    )
+    allergies = tuple(
+        AllergyFact(f"AllergyIntolerance/a{n}", drug, intolerance=draw(st.booleans()))
+        for n, drug in enumerate(draw(st.lists(st.sampled_from(DRUGS), max_size=1)))
+    )
+    ecog = draw(st.none() | st.integers(0, 4))
+    labs = () if ecog is None else (Measurement("Observation/e", "ecog", DateSpan.on("2026-10-01"), ecog),)
+    diagnosis = draw(
+        st.sampled_from([myeloma(), myeloma("relapse", "2026-09-15"), myeloma("remission", "2020-01-01")])
+    )
+    return chart(
+        *drugs,
+        *responses,
+        *procedures,
+        diagnosis,
+        comorbidities=comorbidities,
+        allergies=allergies,
+        measurements=labs,
+    )
+
+
+regions = st.sampled_from(["EMA", "FDA"])
+
+
+def answered(record: ClinicalRecord, region: str):
+    state = derive(record, KNOWLEDGE, AS_OF)
+    return state, choose(state, KNOWLEDGE, region, "default")
+
+
+def _shown(record, region):
+    state, recommendation = answered(record, region)
+    return replace(state, issues=()), recommendation
+
+
+@property_settings
+@given(record=charts(), region=regions)
+def test_nothing_refractory_intolerant_or_allergic_is_ever_suggested(record, region):
+    state, answer = answered(record, region)
+    anti_cd38_refractory = state.classes["anti-CD38"].status is Status.REFRACTORY
+    for suggested in answer.suggested:
+        for key in KNOWLEDGE.regimens[suggested.regimen].components:
+            drug = KNOWLEDGE.drugs[key]
+            assert key not in state.allergic
+            if drug.role != "anti-myeloma":
+                continue
+            assert state.drugs[key].status is not Status.REFRACTORY
+            assert key not in state.intolerant
+            assert not (anti_cd38_refractory and "anti-CD38" in drug.classes)
+
+
+@property_settings
+@given(record=charts(), region=regions)
+def test_nothing_outside_its_label_is_suggested_and_every_regimen_is_in_one_list(record, region):
+    _, answer = answered(record, region)
+    assert {s.label.status for s in answer.suggested} <= {"within", "unknown"}
+    assert all(s.label.missing for s in answer.suggested if s.label.status == "unknown")
+    keys = [s.regimen for s in answer.suggested] + [n.regimen for n in answer.not_suggested]
+    assert sorted(keys) == sorted(KNOWLEDGE.regimens)
+    assert [s.rank for s in answer.suggested] == list(range(1, len(answer.suggested) + 1))
+
+
+@property_settings
+@given(record=charts(), region=regions, drug=st.sampled_from(DRUGS), data=st.data())
+def test_a_refractoriness_more_never_adds_a_regimen_with_that_drug(record, region, drug, data):
+    _, before = answered(record, region)
+    course = DrugFact(
+        "MedicationStatement/added",
+        drug,
+        Given.GIVEN,
+        first_dose=data.draw(spans()),
+        stop_reason=StopReason.PROGRESSION,
+    )
+    _, after = answered(replace(record, drugs=(*record.drugs, course)), region)
+    if KNOWLEDGE.drugs[drug].role != "anti-myeloma":
+        return
+    added = {s.regimen for s in after.suggested} - {s.regimen for s in before.suggested}
+    assert not [key for key in added if drug in KNOWLEDGE.regimens[key].components]
+
+
+@property_settings
+@given(
+    record=charts(),
+    region=regions,
+    concept=st.sampled_from(CONCEPTS),
+    severity=st.sampled_from(["", "grade-3", "NYHA-III"]),
+)
+def test_a_contraindication_never_moves_a_regimen_it_concerns_ahead_of_another(
+    record, region, concept, severity
+):
+    fact = ComorbidityFact("Condition/added", concept, severity=severity)
+    _, before = answered(record, region)
+    _, after = answered(replace(record, comorbidities=(*record.comorbidities, fact)), region)
+    rank_before = {s.regimen: s.rank for s in before.suggested}
+    rank_after = {s.regimen: s.rank for s in after.suggested}
+    concerned = {
+        s.regimen for s in after.suggested if any("Condition/added" in c.derived_from for c in s.cautions)
+    }
+    for key in concerned & set(rank_before):
+        for other in set(rank_after) - concerned:
+            if other in rank_before and rank_before[key] > rank_before[other]:
+                assert rank_after[key] > rank_after[other]
+
+
+@property_settings
+@given(record=charts(), region=regions, seed=st.integers())
+def test_order_and_duplicates_never_change_the_answer(record, region, seed):
+    rng = random.Random(seed)  # noqa: S311
+    shuffled = {
+        name: tuple(rng.sample([*getattr(record, name)] * 2, k=2 * len(getattr(record, name))))
+        for name in ("drugs", "responses", "procedures", "diagnoses")
+    }
+    assert _shown(replace(record, **shuffled), region) == _shown(record, region)
+
+
+def _references(state):
+    parts = [
+        state.diagnosis,
+        *state.drugs.values(),
+        *state.lines,
+        *state.progressions,
+        *state.classes.values(),
+    ]
+    found = {r for part in parts for r in part.derived_from}
+    return found | {c.reference for c in state.comorbidities} | {m.reference for m in state.labs.values()}
+
+
+@property_settings
+@given(record=charts(), region=regions)
+def test_a_resource_on_which_nothing_rests_can_be_removed(record, region):
+    state, answer = answered(record, region)
+    used = _references(state)
+    kept = replace(
+        record,
+        responses=tuple(r for r in record.responses if r.reference in used),
+        procedures=tuple(
+            p for p in record.procedures if p.reference in used or p.kind == "stem-cell-collection"
+        ),
+    )
+    assume(kept != record)
+    assert _shown(kept, region) == (replace(state, issues=()), answer)
+
+
+@property_settings
+@given(record=charts(), region=regions, shift=st.integers(1, 2000))
+def test_shifting_every_date_changes_nothing_but_the_dates(record, region, shift):
+    by = timedelta(days=shift)
+    assume(all(f.first_dose is None or f.first_dose.exact for f in record.drugs))
+
+    def moved(span):
+        return None if span is None else span.plus(shift)
+
+    later = replace(
+        record,
+        patient=replace(record.patient, birth=None),
+        drugs=tuple(
+            replace(f, first_dose=moved(f.first_dose), last_dose=moved(f.last_dose)) for f in record.drugs
+        ),
+        responses=tuple(replace(f, on=moved(f.on)) for f in record.responses),
+        procedures=tuple(replace(f, on=moved(f.on)) for f in record.procedures),
+        diagnoses=tuple(replace(f, onset=moved(f.onset)) for f in record.diagnoses),
+        measurements=tuple(replace(f, on=moved(f.on)) for f in record.measurements),
+    )
+    now = derive(replace(record, patient=replace(record.patient, birth=None)), KNOWLEDGE, AS_OF)
+    then = derive(later, KNOWLEDGE, AS_OF + by)
+    assert {k: (s.status, s.certainty) for k, s in then.drugs.items()} == {
+        k: (s.status, s.certainty) for k, s in now.drugs.items()
+    }
+    assert (then.labels, then.prior_lines, then.needs_treatment_choice) == (
+        now.labels,
+        now.prior_lines,
+        now.needs_treatment_choice,
+    )
+    # Labels run on the calendar, so the sets are compared on one day, after every label has begun.
+    assert [
+        s.regimen for s in choose(replace(then, as_of=AS_OF), KNOWLEDGE, region, "default").suggested
+    ] == [s.regimen for s in choose(now, KNOWLEDGE, region, "default").suggested]
+
+
+@pytest.mark.parametrize("region", ["EMA", "FDA"])
+def test_the_generated_charts_do_reach_suggestions(region):
+    """A guard for the tests above: a strategy that never leads to a choice would prove nothing."""
+    reached = []
+
+    @settings(max_examples=80, deadline=None, database=None, derandomize=True,
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(record=charts())
+    def collect(record):
+        reached.append(bool(answered(record, region)[1].suggested))
+
+    collect()
+    assert sum(reached) > 10
