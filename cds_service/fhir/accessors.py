@@ -74,9 +74,9 @@ _KNOWN_FIELDS: dict[str, frozenset[str]] = {
         "outcome partOf performedAge performedDateTime performedPeriod performedRange performedString "
         "performer reason reasonCode reasonReference recorded recorder report reportedBoolean "
         "reportedReference status statusReason subject supportingInfo used usedCode usedReference",
-        "AllergyIntolerance": "asserter category clinicalStatus code criticality encounter lastOccurrence note "
-        "onsetAge onsetDateTime onsetPeriod onsetRange onsetString participant patient reaction recordedDate "
-        "recorder type verificationStatus",
+        "AllergyIntolerance": "asserter category clinicalStatus code criticality encounter lastOccurrence "
+        "note onsetAge onsetDateTime onsetPeriod onsetRange onsetString participant patient reaction "
+        "recordedDate recorder type verificationStatus",
         "Patient": "active address birthDate communication contact deceasedBoolean deceasedDateTime gender "
         "generalPractitioner link managingOrganization maritalStatus multipleBirthBoolean "
         "multipleBirthInteger name photo telecom",
@@ -201,6 +201,11 @@ class Reading:
         finding = Issue(severity, code, text, self.reference)
         if finding not in self.issues:
             self.issues.append(finding)
+
+    def doubt(self, doubt: str) -> None:
+        """Record what the terminology was not sure of, in its words."""
+        if doubt:
+            self.issue(Severity.WARNING, "doubtful-code", f"{self.reference}: {doubt}")
 
     def unknown_fields(self) -> None:
         """Record the fields that FHIR does not define here; they are passed over, never fatal."""

@@ -67,6 +67,7 @@ def condition(reading: Reading, chart: Chart) -> list[DiagnosisFact | Comorbidit
     text = concept.text or next((coding.display for coding in concept.codings if coding.display), "")
     if diagnosis is None:
         assert match is not None  # noqa: S101 - for the type checker; decided above
+        reading.doubt(match.doubt)
         over = bool(_OVER.intersection(clinical)) if not chart.is_future(ended) else False
         graded = match.severity or _severity_elsewhere(reading, chart, concept)
         return [
@@ -79,8 +80,7 @@ def condition(reading: Reading, chart: Chart) -> list[DiagnosisFact | Comorbidit
                 text=text,
             )
         ]
-    if diagnosis.doubt:
-        reading.issue(Severity.WARNING, "doubtful-code", f"{reading.reference}: {diagnosis.doubt}")
+    reading.doubt(diagnosis.doubt)
     provisional = bool(_PROVISIONAL.intersection(verification))
     if _EXCLUDED.search(words):
         provisional = True

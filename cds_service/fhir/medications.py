@@ -375,8 +375,7 @@ def _matches(reading: Reading, chart: Chart, start: DateSpan | None) -> list[tup
         if matches and concept is concepts[0]:
             break
     for match, _ in ingredients:
-        if match.doubt:
-            reading.issue(Severity.WARNING, "doubtful-code", f"{reading.reference}: {match.doubt}")
+        reading.doubt(match.doubt)
     if not ingredients:
         for concept in concepts:
             if chart.terminology.is_antineoplastic(concept):

@@ -143,6 +143,7 @@ def _one(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> Iterator[Re
         return
     match = chart.terminology.observation(question)
     if match is not None:
+        reading.doubt(match.doubt)
         yield from _measurement(reading, chart, node, match.concept, match.unit)
 
 
@@ -169,6 +170,7 @@ def _response(
     for answer in answers:
         match = chart.terminology.response(answer)
         if match is not None:
+            reading.doubt(match.doubt)
             text = answer.text or next((coding.display for coding in answer.codings if coding.display), "")
             yield ResponseFact(
                 reading.reference,
@@ -189,11 +191,11 @@ def _measurement(
     reading: Reading, chart: Chart, node: Mapping[str, Any], concept: str, unit: str
 ) -> Iterator[Measurement]:
     numbers = _numbers(reading, node)
-    for value, units, comparator in numbers:
+    for value, units, comparator in numbers or ():
         converted = _converted(reading, chart, concept, value, units)
         if converted is not None:
             yield Measurement(reading.reference, concept, None, converted, unit, comparator)
-    if numbers:
+    if numbers or numbers is None:
         return
     for answer in _answers(reading, node):
         result = chart.terminology.coded_result(answer).strip().lower()
@@ -211,8 +213,11 @@ def _measurement(
         yield Measurement(reading.reference, concept, None, None, "", "present" if boolean else "absent")
 
 
-def _numbers(reading: Reading, node: Mapping[str, Any]) -> list[tuple[float, tuple[str, ...], str]]:
-    """The number charted, the texts of its unit as charted, and its comparator; [] where none is."""
+def _numbers(reading: Reading, node: Mapping[str, Any]) -> list[tuple[float, tuple[str, ...], str]] | None:
+    """The number charted, the texts of its unit as charted, and its comparator.
+
+    [] where no number stands; None where one stands that cannot be told.
+    """
     quantity = reading.object(node, "valueQuantity") if node.get("valueQuantity") is not None else {}
     if quantity:
         value = reading.number(quantity, "value")
@@ -240,7 +245,7 @@ def _numbers(reading: Reading, node: Mapping[str, Any]) -> list[tuple[float, tup
         if value is None:
             text = f"{reading.reference}: its number could be decimals or thousands; left out."
             reading.issue(Severity.WARNING, "ambiguous-number", text)
-            return []
+            return None
         unit = (match["unit"] or "").strip()
         return [(value, (unit,) if unit else (), match["comparator"] or "")]
     return []

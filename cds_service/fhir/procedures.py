@@ -32,6 +32,7 @@ def procedure(reading: Reading, chart: Chart) -> list[ProcedureFact]:
     if chart.is_future(on):
         chart.left_out["future"] += 1
         return []
+    reading.doubt(match.doubt)
     drug = match.drug
     if not drug and match.kind == "cart-infusion":
         drug = _product(reading, chart, concept, on)
