@@ -1,0 +1,248 @@
+"""The trial rows: every figure with its population, and what a card may say of it. Values typed by hand."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service.knowledge.load import read_yaml, root, schemas
+
+IDS = [
+    "CASTOR-ITT",
+    "DVD-RW",
+    "ENDEAVOR-ITT",
+    "IKEMA-ITT",
+    "CANDOR-ITT",
+    "BOSTON-ITT",
+    "BOSTON-LENREF",
+    "OPTIMISMM-ITT",
+    "OPTIMISMM-1L-LENREF",
+    "APOLLO-ITT",
+    "MM014-B",
+    "DPD-RW-MIAN",
+    "ICARIA-ITT",
+    "ISAKD-RW",
+    "ISAPD-RW",
+    "ELOQUENT3-ITT",
+    "ELOPD-RW200",
+    "ELOPD-RW247",
+    "HORIZON-TCR",
+    "OCEAN-ITT",
+    "OCEAN-ALKREF",
+    "DREAMM2",
+    "DREAMM3",
+    "DREAMM7-ITT",
+    "DREAMM7-2PLUS",
+    "DREAMM8-ITT",
+    "KARMMA1",
+    "KARMMA2",
+    "KARMMA3",
+    "CARTITUDE1",
+    "CARTITUDE4-ITT",
+    "MAJESTEC1",
+    "MAGNETISMM3",
+    "MONUMENTAL1-Q2W",
+    "MONUMENTAL1-QW",
+    "MONUMENTAL1-TCR",
+    "POLLUX",
+    "MM014-A",
+    "S004-MISC",
+    "MAJESTEC3",
+    "MAJESTEC9",
+    "MONUMENTAL3",
+    "EXCALIBER",
+    "CANOVA",
+    "REDIRECTT1-P2",
+]
+FILES = {
+    p.stem: read_yaml(p.read_text("utf-8"))
+    for p in sorted(Path(root(), "pathways", "evidence").glob("*.yaml"))
+}
+ROWS: dict[str, dict[str, Any]] = {row["id"]: row for row in FILES.values()}
+REGIMENS = {p.stem for p in Path(root(), "pathways", "regimens").glob("*.yaml")}
+
+
+def headlines(trial: str) -> list[str]:
+    return [result["headline"]["en"] for result in ROWS[trial]["results"]]
+
+
+def test_all_45_rows_are_there_each_in_the_file_of_its_id() -> None:
+    assert len(IDS) == 45
+    assert sorted(ROWS) == sorted(IDS)
+    assert sorted(FILES) == sorted(key.lower() for key in IDS)
+
+
+@pytest.mark.parametrize("key", IDS)
+def test_each_row_passes_its_schema_and_names_a_regimen_that_exists(key: str) -> None:
+    assert [e.message for e in schemas()["evidence"].iter_errors(ROWS[key])] == []
+    assert ROWS[key].get("regimen", "d-vd") in REGIMENS
+
+
+@pytest.mark.parametrize(
+    "key, figure, value",
+    [
+        ("CASTOR-ITT", "median_pfs_months", 16.7),
+        ("CASTOR-ITT", "median_pfs_control_months", 7.1),
+        ("CASTOR-ITT", "median_pfs_len_refractory_months", 7.8),
+        ("CASTOR-ITT", "median_pfs_len_refractory_control_months", 4.9),
+        ("DVD-RW", "median_pfs_months", 17),
+        ("DVD-RW", "len_refractory_pct", 77.2),
+        ("ENDEAVOR-ITT", "median_pfs_len_refractory_months", 8.6),
+        ("IKEMA-ITT", "median_pfs_months", 35.7),
+        ("IKEMA-ITT", "cr_or_better_pct", "44.1 (final); 39.7 (interim)"),
+        ("CANDOR-ITT", "mrd_neg_pct", 28),
+        ("CANDOR-ITT", "median_pfs_len_refractory_months", 28.1),
+        ("BOSTON-LENREF", "median_pfs_months", 10.2),
+        ("BOSTON-LENREF", "median_pfs_control_months", 7.1),
+        ("OPTIMISMM-1L-LENREF", "median_pfs_months", 17.8),
+        ("APOLLO-ITT", "len_refractory_pct", 79.5),
+        ("APOLLO-ITT", "median_pfs_len_refractory_months", 9.9),
+        ("MM014-B", "median_pfs_len_refractory_months", 23.7),
+        ("MM014-B", "median_os_months", 56.7),
+        ("ELOPD-RW247", "median_pfs_months", 6.6),
+        ("OCEAN-ITT", "median_os_control_months", 25.0),
+        ("DREAMM7-ITT", "median_pfs_months", 36.6),
+        ("DREAMM7-2PLUS", "median_pfs_months", 31.3),
+        ("DREAMM8-ITT", "anti_cd38_refractory_pct", 23),
+        ("KARMMA3", "median_os_months", 41.4),
+        ("CARTITUDE1", "median_pfs_months", 34.9),
+        ("CARTITUDE4-ITT", "median_pfs_control_months", 11.8),
+        ("MAGNETISMM3", "median_pfs_months", 17.2),
+        ("POLLUX", "median_pfs_months", 45.0),
+        ("CANOVA", "median_pfs_months", 9.9),
+    ],
+)
+def test_figures_against_the_publications(key: str, figure: str, value: object) -> None:
+    assert ROWS[key]["figures"][figure] == value
+
+
+@pytest.mark.parametrize(
+    "key, conflict, says",
+    [
+        ("CASTOR-ITT", "CF-01", "27 mo is ALL one-prior-line patients"),
+        ("IKEMA-ITT", "CF-06", "do not encode an OS benefit"),
+        ("CANDOR-ITT", "CF-07", "28 is right"),
+        ("DREAMM7-ITT", "CF-30", "36.6 right"),
+        ("DREAMM8-ITT", "CF-33", "CR 40, MRD 24"),
+        ("KARMMA3", "CF-35", "NOT P-VD"),
+        ("CARTITUDE4-ITT", "CF-42", "11.8 not 11"),
+        ("MONUMENTAL1-Q2W", "CF-49", "11.2 right"),
+        ("POLLUX", "CF-46", "BORTEZOMIB-refractory"),
+    ],
+)
+def test_where_sources_differ_both_stand(key: str, conflict: str, says: str) -> None:
+    assert says in next(c["text"] for c in ROWS[key]["conflicts"] if c["id"] == conflict)
+
+
+@pytest.mark.parametrize(
+    "whom, key, first",
+    [
+        ("lenalidomide-refractory", "CASTOR-ITT", "7.8 vs 4.9"),
+        ("lenalidomide-refractory", "BOSTON-ITT", "10.2 vs 7.1"),
+        ("lenalidomide-refractory", "CANDOR-ITT", "28.1"),
+        ("lenalidomide-refractory", "APOLLO-ITT", "9.9"),
+        ("lenalidomide-refractory", "MM014-B", "23.7"),
+        ("first relapse, lenalidomide-refractory", "DREAMM8-ITT", "not reached vs 13.1"),
+        ("lenalidomide-refractory", "DREAMM7-ITT", "25.0"),
+    ],
+)
+def test_the_population_nearest_to_the_patient_stands_first(whom: str, key: str, first: str) -> None:
+    """The whole-trial figure is the wrong one on the card of a lenalidomide-refractory patient."""
+    assert first in headlines(key)[0], whom
+    assert "lenalidomide" in str(ROWS[key]["results"][0]["when"])
+
+
+@pytest.mark.parametrize("key", [key for key in IDS if ROWS[key]["results"]])
+def test_a_row_that_is_for_anyone_ends_with_a_figure_for_anyone(key: str) -> None:
+    last = ROWS[key]["results"][-1]
+    assert ("when" not in last) or ROWS[key]["when"] is not None
+
+
+@pytest.mark.parametrize("key", [key for key in IDS if ROWS[key]["results"]])
+def test_headlines_fit_a_card_and_name_their_trial(key: str) -> None:
+    name = ROWS[key]["trial"].split()[0]
+    for result in ROWS[key]["results"]:
+        english, italian = result["headline"]["en"], result["headline"]["it"]
+        assert len(english) <= 110
+        assert name.casefold() in english.casefold() or "real-life" in english.casefold()
+        # The same figures in both languages, with the decimal comma in Italian.
+        digits = [word.strip("(),;:%").replace(",", ".") for word in italian.split()]
+        for word in english.split():
+            bare = word.strip("(),;:%")
+            if bare.replace(".", "", 1).isdigit():
+                assert bare in digits, (english, italian)
+
+
+NO_SURVIVAL_BENEFIT = [
+    "CANDOR-ITT",
+    "ICARIA-ITT",
+    "KARMMA3",
+    "DREAMM8-ITT",
+    "IKEMA-ITT",
+    "APOLLO-ITT",
+    "OPTIMISMM-ITT",
+]
+
+
+@pytest.mark.parametrize("key", NO_SURVIVAL_BENEFIT)
+def test_no_survival_benefit_is_claimed_where_none_is_significant(key: str) -> None:
+    assert ROWS[key]["figures"]["os_statistically_significant"].lower().startswith("no")
+    for line in headlines(key):
+        assert "OS HR" not in line
+        assert "no OS" in line or "no significant" in line or "OS" not in line
+
+
+@pytest.mark.parametrize(
+    "key, word",
+    [
+        ("BOSTON-LENREF", "post hoc"),
+        ("OCEAN-ALKREF", "post hoc"),
+        ("OPTIMISMM-1L-LENREF", "subgroup"),
+        ("MM014-B", "single-arm"),
+        ("CARTITUDE1", "single-arm"),
+        ("MAJESTEC1", "single-arm"),
+        ("ELOPD-RW247", "retrospective"),
+        ("MAJESTEC9", "secondary source"),
+        ("CANOVA", "not significant"),
+    ],
+)
+def test_weak_designs_are_called_by_their_name(key: str, word: str) -> None:
+    assert all(word in line for line in headlines(key))
+
+
+@pytest.mark.parametrize("key", ["ISAKD-RW", "ISAPD-RW", "KARMMA2", "MM014-A", "S004-MISC"])
+def test_rows_without_a_figure_one_may_rely_on_show_nothing(key: str) -> None:
+    assert ROWS[key]["results"] == []
+
+
+@pytest.mark.parametrize(
+    "case, path, value, sentence",
+    [
+        (
+            "a figure nobody defined",
+            ("figures", "median_ttp_months"),
+            3,
+            "'median_ttp_months' was unexpected",
+        ),
+        ("a headline too long for a card", ("results", 0, "headline", "en"), "x" * 111, "is too long"),
+        (
+            "a population condition misspelt",
+            ("results", 0, "when"),
+            {"refractory": "x"},
+            "'refractory' was unexpected",
+        ),
+        ("whom it resembles left out in words", ("when",), "anyone", "is not of type 'object', 'null'"),
+        ("a trial number that is none", ("nct",), "02136134", "does not match"),
+    ],
+)
+def test_a_wrong_row_gets_a_sentence(case: str, path: tuple[Any, ...], value: Any, sentence: str) -> None:
+    wrong = copy.deepcopy(ROWS["CASTOR-ITT"])
+    target: Any = wrong
+    for step in path[:-1]:
+        target = target[step]
+    target[path[-1]] = value
+    messages = [error.message for error in schemas()["evidence"].iter_errors(wrong)]
+    assert any(sentence in message for message in messages), (case, messages)
