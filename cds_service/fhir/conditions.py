@@ -28,8 +28,8 @@ _SUSPECTED = re.compile(
     r"\b(suspected|suspicion|suspect|query|possible|sospett[oaie]|possibile|dubbi[oa])\b", re.IGNORECASE
 )
 _OF_RELATIVES = re.compile(
-    r"\b(family history|familial history|familiarità|anamnesi familiare|mother|father|brother|sister|"
-    r"madre|padre|fratello|sorella)\b",
+    r"\b(family history|familial history|familiarità|anamnesi familiare|"
+    r"in (?:the |his |her )?(?:mother|father|brother|sister)|nel(?:la)? (?:madre|padre|fratello|sorella))\b",
     re.IGNORECASE,
 )
 

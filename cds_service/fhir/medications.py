@@ -49,6 +49,11 @@ _STOP_WORDS = re.compile(
     r"\b(stop\w*|discontinu\w*|ceased|halted|ended|withdrawn|interrott\w*|interruzion\w*|sospes\w*|sospension\w*)\b",
     re.IGNORECASE,
 )
+_GIVEN_FOR = re.compile(
+    r"(?:^|\b(?:given|used|indicated|prescribed|taken|somministrat\w+|prescritt\w+|mg)\b[^.;]{0,30}?\b)"
+    r"(?:for|per|as|come)\s+([^.;]+)",
+    re.IGNORECASE,
+)
 _CLAUSES = re.compile(r"[.;\n]+\s*")
 
 # Sources: FHIR's example value set "SNOMED CT Route Codes"; HL7 New Zealand, ValueSet sact-route.
@@ -514,16 +519,21 @@ def _given_for(
             if "asNeededCodeableConcept" in one
         ]
         words = [*reading.concepts(data, "category"), *(one for one in needed if one != NO_CONCEPT)]
-        words.extend(Concept((), one) for one in (text, *dosage_texts) if one)
+        words.extend([Concept((), text)] if text else [])
+        words.extend(_said_to_be_for(dosage_texts))
         reasons |= {purpose for one in words if (purpose := chart.terminology.purpose(one))}
     if not reasons and not concepts:
-        # A long note tells a story in which other phases occur; only a short one speaks of this entry.
-        short = [Concept((), note) for note in notes if len(note) <= 60]
-        reasons = {purpose for one in short if (purpose := chart.terminology.purpose(one))}
+        said = _said_to_be_for(notes)
+        reasons = {purpose for one in said if (purpose := chart.terminology.purpose(one))}
         if reasons:
-            text = f"{reading.reference}: what the drug was given for rests on a note alone."
-            reading.issue(Severity.INFORMATION, "purpose-from-note", text)
+            told = f"{reading.reference}: what the drug was given for rests on a note alone."
+            reading.issue(Severity.INFORMATION, "purpose-from-note", told)
     return next((purpose for purpose in _PURPOSE_ORDER if purpose in reasons), None)
+
+
+def _said_to_be_for(texts: list[str]) -> list[Concept]:
+    """What free words say a drug is given for; "premedication given" and "reduced for nausea" do not."""
+    return [Concept((), match[1].strip()) for text in texts for match in _GIVEN_FOR.finditer(text)]
 
 
 _PURPOSE_OF_DIAGNOSIS = {

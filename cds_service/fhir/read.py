@@ -321,10 +321,9 @@ def _completeness(
         came = {resource_type(one) for one in chosen.values()}
         for kind, key in PREFETCH_KEYS.items():
             told.setdefault(key, Completeness.PARTIAL if kind in came else Completeness.ABSENT)
-    for kind in partial:
-        key = PREFETCH_KEYS.get(kind)
-        if key is not None and told[key] is Completeness.COMPLETE:
-            told[key] = Completeness.PARTIAL
+    for name in partial.intersection(PREFETCH_KEYS):
+        if told[PREFETCH_KEYS[name]] is Completeness.COMPLETE:
+            told[PREFETCH_KEYS[name]] = Completeness.PARTIAL
     return told
 
 

@@ -82,9 +82,16 @@ def test_a_diagnosis_whose_words_exclude_it_is_not_taken_as_one() -> None:
     assert "doubtful-diagnosis" in issue_codes(record)
 
 
-def test_a_relative_is_not_the_patient() -> None:
-    record = chart(condition(code={"text": "Family history of multiple myeloma"}))
-    assert record.diagnoses == ()
+@pytest.mark.parametrize(
+    ("words", "own"),
+    [
+        ("Family history of multiple myeloma", False),
+        ("Myeloma in her mother", False),
+        ("Multiple myeloma, followed at Ospedale Padre Pio", True),
+    ],
+)
+def test_a_relative_is_not_the_patient(words: str, own: bool) -> None:
+    assert bool(chart(condition(code={"text": words})).diagnoses) is own
 
 
 @pytest.mark.parametrize(
