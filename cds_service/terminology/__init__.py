@@ -54,7 +54,7 @@ class Terminology:
         known = self._comorbidities.codes
         self._diagnoses = Diagnoses(maps["diagnoses"], known, answers["ignore"], systems, context)
         self._responses = Responses(answers, maps["stop-reasons"], systems, context)
-        self._stops = StopReasons(maps["stop-reasons"], self._responses, systems, context)
+        self._stops = StopReasons(maps["stop-reasons"], self._responses, self._diagnoses, systems, context)
         self._purposes = Purposes(maps["purposes"], self._diagnoses, known, systems, context)
         self._observations = Observations(maps["observations"], systems, context)
         self._procedures = Procedures(maps["procedures"], self._drugs, systems, context)

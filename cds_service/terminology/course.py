@@ -120,6 +120,8 @@ class Responses:
         for coding, found in zip(concept.codings, known, strict=True):
             if found is not None and found.value is not None and coding.display:
                 doubts += _contradiction(coding.code, found.value, self._in_text(coding.display))
+        if words and any(found.value and found.value.progression for found in coded) and self._denies(words):
+            doubts.append("The code says progression or relapse, the words deny it; the code was taken.")
         if not coded:
             if spoken is None:
                 return ResponseMatch(trend="undetermined", doubt=" ".join(doubts)) if doubts else None
@@ -135,6 +137,14 @@ class Responses:
     def _in_text(self, text: str) -> ResponseMatch | None:
         words = self._context.words(text)
         return self.compose(words, self._answers.mentions(words))
+
+    def _denies(self, text: str) -> bool:
+        """Whether a text speaks of progression only to deny it."""
+        words = self._context.words(text)
+        mentions = self._answers.mentions(words)
+        judged = self._context.judge(words, mentions, same=_same_topic)
+        hows = {how for m, how in zip(mentions, judged, strict=True) if m.value.progression}
+        return Said.NEGATED in hows and Said.SAID not in hows
 
     def compose(self, words: Sequence[Word], mentions: Sequence[Mention[_Answer]]) -> ResponseMatch | None:
         """One answer of all that a text says: progression first, else the least of several categories."""
@@ -172,8 +182,9 @@ def _same_topic(one: _Answer, other: _Answer) -> bool:
 def _contradiction(code: str, value: _Answer, display: ResponseMatch | None) -> list[str]:
     if display is None:
         return []
+    well = display.category not in (None, Response.PD) or display.trend in ("improved", "stable")
     other_category = value.response and display.category and value.response is not display.category
-    if display.progression != value.progression or other_category:
+    if (display.progression and not value.progression) or (value.progression and well) or other_category:
         return [f"The display of the code {code} says something else than the code; the code was taken."]
     return []
 
@@ -211,10 +222,16 @@ class StopReasons:
     """Reads why a drug was stopped."""
 
     def __init__(
-        self, raw: Mapping[str, Any], responses: Responses, systems: Systems, context: Context
+        self,
+        raw: Mapping[str, Any],
+        responses: Responses,
+        diagnoses: Diagnoses,
+        systems: Systems,
+        context: Context,
     ) -> None:
         self._context = context
         self._responses = responses
+        self._diagnoses = diagnoses
         self._order = tuple(StopReason(reason) for reason in raw["order"])
         self._codes = CodeIndex(systems, ((e, StopReason(e["reason"])) for e in raw["codes"]))
         mine: list[Phrase[StopReason | _Answer]] = [
@@ -223,8 +240,8 @@ class StopReasons:
         answers: list[Phrase[StopReason | _Answer]] = [
             Phrase(p.text, p.value, p.capitals, p.confidence) for p in responses.phrases
         ]
-        # The words of an answer come first: where both hold the same phrase, progression must not be lost.
-        self._words: Lexicon[StopReason | _Answer] = Lexicon([*answers, *mine])
+        # Own words first: "progression of neuropathy" is nothing in an answer, and toxicity here.
+        self._words: Lexicon[StopReason | _Answer] = Lexicon([*mine, *answers])
 
     def read(self, concept: Concept) -> StopReason | None:
         """The reason; None where nothing of it is understood. A code wins over words that say less."""
@@ -244,7 +261,11 @@ class StopReasons:
         answer = self._responses.read(Concept(concept.codings)) if concept.codings else None
         if answer is not None and answer.progression:
             return [StopReason.PROGRESSION]
-        return [StopReason.NO_RESPONSE] if answer is not None and answer.no_response else []
+        if answer is not None and answer.no_response:
+            return [StopReason.NO_RESPONSE]
+        diagnosis = self._diagnoses.read(Concept(concept.codings)) if concept.codings else None
+        relapse = diagnosis is not None and diagnosis.status is DiagnosisStatus.RELAPSE
+        return [StopReason.PROGRESSION] if relapse else []
 
     def _in_texts(self, texts: Sequence[str]) -> StopReason | None:
         reasons: set[StopReason] = set()
@@ -301,10 +322,14 @@ class Diagnoses:
                 ),
             ]
         )
-        self._others: Lexicon[bool] = Lexicon(Phrase(text, True) for text in raw["not_the_patient"])
+        self._others: Lexicon[bool] = Lexicon(
+            (Phrase(text, True) for text in raw["not_the_patient"]), across=True
+        )
         self._doubtful: Lexicon[bool] = Lexicon(Phrase(text, True) for text in raw["doubtful"])
         self._past = frozenset(raw["past_phase"])
-        self._past_then: Lexicon[bool] = Lexicon(Phrase(text, True) for text in raw["past_phase_then"])
+        self._past_then: Lexicon[bool] = Lexicon(
+            (Phrase(text, True) for text in raw["past_phase_then"]), across=True
+        )
 
     def clinical_status(self, concept: Concept) -> DiagnosisStatus | None:
         """The meaning of a Condition.clinicalStatus."""

@@ -81,7 +81,7 @@ class Observations:
     def convert(self, key: str, value: float, unit: str) -> float | None:
         """A value in the observation's own unit; None where the unit is unknown or fits not."""
         factor = self._factors.get(key, {}).get(unit_spelled(unit))
-        return None if factor is None else value * factor
+        return None if factor is None else float(f"{value * factor:.10g}")  # no noise of binary fractions
 
     def result(self, concept: Concept) -> str:
         """A coded or textual result as lower-case words: "positive", "absent", "ecog:1", or the text."""
@@ -174,7 +174,7 @@ class Comorbidities:
             (Phrase(e["text"], e["means"]) for e in raw["severities"]["phrases"]), across=True
         )
         self._scales = tuple((s["scale"], frozenset(s["concepts"])) for s in raw["scales"])
-        self._relatives: Lexicon[bool] = Lexicon(Phrase(text, True) for text in not_the_patient)
+        self._relatives: Lexicon[bool] = Lexicon((Phrase(t, True) for t in not_the_patient), across=True)
 
     def read(self, concept: Concept, severity: Concept | None) -> ComorbidityMatch | None:
         """The comorbidity, with its severity from the code, the words or the severity field."""
