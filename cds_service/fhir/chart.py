@@ -15,6 +15,7 @@ from cds_service.fhir.accessors import (
     resource_id,
     resource_type,
 )
+from cds_service.fhir.remembered import remembered
 from cds_service.record import DateSpan, Issue, Severity
 from cds_service.terminology import Terminology
 
@@ -45,7 +46,7 @@ class Chart:
     """
 
     def __init__(self, terminology: Terminology, as_of: date) -> None:
-        self.terminology = terminology
+        self.terminology = remembered(terminology)
         self.as_of = as_of
         self.names: dict[str, Mapping[str, Any]] = {}
         self.left_out: Counter[str] = Counter()

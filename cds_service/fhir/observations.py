@@ -19,7 +19,7 @@ _THOUSANDS_OR_DECIMALS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}\Z")
 # How a cytogenetic finding is written, in short forms and plain words.
 _MARKERS = (
     (
-        "del-17p",
+        "del17p",
         re.compile(
             r"del(?:etion|ezione)?\W{0,3}(?:of |di |del )?\(?17\)?\(?\W{0,2}p"
             r"|17p\d*\W{0,3}(?:del|loss)|TP53\W{1,3}del",
@@ -31,7 +31,7 @@ _MARKERS = (
     ("t-14-16", re.compile(r"\bt\W{0,2}14\W{1,2}16\b", re.I)),
     ("t-14-20", re.compile(r"\bt\W{0,2}14\W{1,2}20\b", re.I)),
     (
-        "gain-1q",
+        "gain-amp-1q21",
         re.compile(
             r"(?:gain|amp\w*|dup\w*|guadagno|\+)\W{0,3}(?:of |di |del )?\(?1\)?\(?\W{0,2}q"
             r"|1q\d*\W{0,3}(?:gain|amp|dup)",
@@ -39,7 +39,7 @@ _MARKERS = (
         ),
     ),
     (
-        "del-1p",
+        "del-1p32",
         re.compile(
             r"del(?:etion|ezione)?\W{0,3}(?:of |di |del )?\(?1\)?\(?\W{0,2}p|\b1p\d*\W{0,3}(?:del|loss)", re.I
         ),
@@ -56,15 +56,21 @@ _PRESENT = re.compile(
     re.I,
 )
 _CLAUSES = re.compile(r"[,;.\n](?![^(]*\))|\b(?:but|while|ma|mentre)\b", re.I)
-_BIOLOGY_CONCEPTS = frozenset(
-    {
-        "genetic-variant",
-        "fish-interphase-bone-marrow",
-        "fish-interphase-blood",
-        "discrete-variant",
-        "gene-studied",
-    }
+_REPORTS = frozenset(
+    {"genetic-variant", "fish-interphase-bone-marrow", "fish-interphase-blood", "genetic-analysis"}
 )
+"""Concepts whose answer is a report on several markers."""
+
+_CHANGES = {  # which change a gene must have undergone to be the marker
+    "del17p": "deletion",
+    "del-1p32": "deletion",
+    "gain-amp-1q21": "copy-number-variation",
+    "t-4-14": "chromosomal-translocation",
+    "t-11-14": "chromosomal-translocation",
+    "t-14-16": "chromosomal-translocation",
+    "t-14-20": "chromosomal-translocation",
+}
+_MARKER_KEYS = frozenset({*_CHANGES, "tp53-mutation", "igh-rearrangement"})
 
 
 def observation(reading: Reading, chart: Chart) -> list[ResponseFact | Measurement]:
@@ -77,15 +83,10 @@ def observation(reading: Reading, chart: Chart) -> list[ResponseFact | Measureme
     found: list[ResponseFact | Measurement] = list(_one(reading, chart, data))
     for component in reading.objects(data, "component") if "component" in data else []:
         found.extend(_one(reading, chart, component))
-    if not found or any(
-        isinstance(fact, Measurement) and fact.concept in _BIOLOGY_CONCEPTS for fact in found
-    ):
-        found = [
-            fact
-            for fact in found
-            if not (isinstance(fact, Measurement) and fact.concept in _BIOLOGY_CONCEPTS)
-        ]
-        found.extend(_biology(reading))
+    if not found or any(isinstance(fact, Measurement) and fact.concept in _REPORTS for fact in found):
+        found = [one for one in found if not (isinstance(one, Measurement) and one.concept in _REPORTS)]
+        known = {one.concept for one in found if isinstance(one, Measurement)}
+        found.extend(one for one in _biology(reading, chart) if one.concept not in known)
     if not found:
         return []
     on, future = _when(reading, chart)
@@ -144,6 +145,10 @@ def _one(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> Iterator[Re
     match = chart.terminology.observation(question)
     if match is not None:
         reading.doubt(match.doubt)
+        if match.concept in _MARKER_KEYS:
+            if says := _polarity(_answer_words(reading, node)):
+                yield Measurement(reading.reference, match.concept, None, None, "", says)
+            return
         yield from _measurement(reading, chart, node, match.concept, match.unit)
 
 
@@ -272,10 +277,12 @@ def _converted(
 
 
 # ---- tumour biology ----------------------------------------------------------------------------------------
-def _biology(reading: Reading) -> list[Measurement]:
+def _biology(reading: Reading, chart: Chart) -> list[Measurement]:
     """Cytogenetic findings: markers in the question or the answer, with what the answer says."""
     found: dict[str, str] = {}
     data = reading.data
+    for key in _of_genes(reading, chart):
+        found.setdefault(key, _polarity(_answer_words(reading, data)))
     pairs = [data, *(reading.objects(data, "component") if "component" in data else [])]
     for node in pairs:
         question = _words(reading.concept(node, "code"))
@@ -295,6 +302,19 @@ def _biology(reading: Reading) -> list[Measurement]:
     ]
 
 
+def _of_genes(reading: Reading, chart: Chart) -> list[str]:
+    """Markers of a coded variant: its gene together with the change that the gene underwent.
+
+    A gene alone is no marker: TP53 may be deleted or mutated, IGH joined to any partner.
+    """
+    named = [
+        chart.terminology.genomic_component(reading.concept(component, "valueCodeableConcept"))
+        for component in (reading.objects(reading.data, "component") if "component" in reading.data else [])
+        if component.get("valueCodeableConcept") is not None
+    ]
+    return [key for key in named if key in _CHANGES and _CHANGES[key] in named]
+
+
 def _words(concept: Concept) -> str:
     return " ".join((concept.text, *(w for c in concept.codings for w in (c.display,)))).strip()
 
@@ -304,7 +324,7 @@ def _answer_words(reading: Reading, node: Mapping[str, Any]) -> str:
         return {True: "present", False: "absent", None: ""}[reading.flag(node, "valueBoolean")]
     answers = _answers(reading, node)
     return " ".join(
-        (one.text or " ".join(c.display or c.code for c in one.codings)) for one in answers
+        (one.text or " ".join(f"{c.display} {c.code}" for c in one.codings)) for one in answers
     ).strip()
 
 

@@ -50,6 +50,7 @@ _OBSERVATIONS = {
     "8480-6": ("bp-systolic", "mm[Hg]"),
     "8462-4": ("bp-diastolic", "mm[Hg]"),
     "69548-6": ("genetic-variant", ""),
+    "our-t1114": ("t-11-14", ""),
 }
 _FACTORS = {
     ("m-protein-serum", "g/dl"): 1.0,
@@ -138,6 +139,11 @@ class StandIn:
         if match := re.search(r"ecog (\d)", words):
             return f"ecog:{match[1]}"
         return "positive" if "positive" in words else words.strip()
+
+    def genomic_component(self, concept: Concept) -> str:
+        return {"HGNC:11998": "del17p", "SO:0000159": "deletion", "SO:0001483": "mutation"}.get(
+            concept.codings[0].code if concept.codings else "", ""
+        )
 
     def procedure(self, concept: Concept) -> ProcedureMatch | None:
         words = _words(concept)

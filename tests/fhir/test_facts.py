@@ -261,17 +261,21 @@ def test_blood_pressure_in_components() -> None:
 @pytest.mark.parametrize(
     ("question", "answer", "read"),
     [
-        ("del(17p)", "positive", {"del-17p": "present"}),
+        ("del(17p)", "positive", {"del17p": "present"}),
         ("FISH t(4;14)", "not detected", {"t-4-14": "absent"}),
         ("t(11;14) by FISH", "present in 60% of cells", {"t-11-14": "present"}),
-        ("Deletion of 17p", "negativo", {"del-17p": "absent"}),
+        ("Deletion of 17p", "negativo", {"del17p": "absent"}),
         (
             "FISH",
             "positive for t(11;14); negative for del(17p), t(4;14)",
-            {"t-11-14": "present", "del-17p": "absent", "t-4-14": "absent"},
+            {"t-11-14": "present", "del17p": "absent", "t-4-14": "absent"},
         ),
-        ("FISH", "gain(1q21) detected. No evidence of t(14;16)", {"gain-1q": "present", "t-14-16": "absent"}),
-        ("FISH", "amp1q positivo, del17p assente", {"gain-1q": "present", "del-17p": "absent"}),
+        (
+            "FISH",
+            "gain(1q21) detected. No evidence of t(14;16)",
+            {"gain-amp-1q21": "present", "t-14-16": "absent"},
+        ),
+        ("FISH", "amp1q positivo, del17p assente", {"gain-amp-1q21": "present", "del17p": "absent"}),
         ("FISH", "see the attached report on del(17p)", {}),
         ("del(17p)", "pending", {}),
     ],
@@ -290,7 +294,41 @@ def test_cytogenetics_in_components() -> None:
             {"code": {"text": "t(4;14)"}, "valueBoolean": False},
         ],
     )
-    assert told(chart(panel)) == ["del-17p present 2025-05-01", "t-4-14 absent 2025-05-01"]
+    assert told(chart(panel)) == ["del17p present 2025-05-01", "t-4-14 absent 2025-05-01"]
+
+
+@pytest.mark.parametrize(
+    ("change", "answer", "read"),
+    [
+        ("SO:0000159", "LA9633-4", ["del17p present 2025-05-01"]),
+        ("SO:0000159", "LA9634-2", ["del17p absent 2025-05-01"]),
+        ("SO:0001483", "LA9633-4", []),  # a mutation of the gene is not its deletion
+    ],
+)
+def test_a_coded_variant_is_its_gene_and_its_change(change: str, answer: str, read: list[str]) -> None:
+    variant = observation(
+        code=coded("69548-6", LOINC),
+        valueQuantity=gone,
+        valueCodeableConcept=coded(answer, LOINC),
+        component=[
+            {"code": coded("48018-6", LOINC), "valueCodeableConcept": coded("HGNC:11998", "urn:hgnc")},
+            {"code": coded("48019-4", LOINC), "valueCodeableConcept": coded(change, "urn:so")},
+        ],
+    )
+    assert told(chart(variant)) == read
+
+
+@pytest.mark.parametrize(
+    ("answer", "read"),
+    [
+        ("Positive", ["t-11-14 present 2025-05-01"]),
+        ("not detected", ["t-11-14 absent 2025-05-01"]),
+        ("?", []),
+    ],
+)
+def test_a_marker_asked_for_by_its_code(answer: str, read: list[str]) -> None:
+    asked = observation(code=coded("our-t1114"), valueQuantity=gone, valueCodeableConcept={"text": answer})
+    assert told(chart(asked)) == read
 
 
 # ---- procedures

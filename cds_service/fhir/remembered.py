@@ -1,0 +1,122 @@
+"""The terminology with a memory: charts repeat the same concepts, and matching words is the costly part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from cds_service.record import DiagnosisStatus, Purpose, StopReason
+from cds_service.terminology import (
+    ComorbidityMatch,
+    Concept,
+    DiagnosisMatch,
+    DrugMatch,
+    ObservationMatch,
+    ProcedureMatch,
+    ResponseMatch,
+    Terminology,
+)
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_LONGEST = 80  # longer words are one person's story: they do not recur, and nothing of them shall stay
+_MOST = 20_000
+
+
+def _remember(ask: _F) -> Any:
+    """``ask`` with a bounded memory of concepts, except of those with long words."""
+    known = lru_cache(maxsize=_MOST)(ask)
+
+    def answer(concept: Concept, *more: Any) -> Any:
+        return known(concept, *more) if len(concept.text) <= _LONGEST else ask(concept, *more)
+
+    return answer
+
+
+class Remembered:
+    """The questions that the readers ask, each answered by the terminology once per concept."""
+
+    def __init__(self, terminology: Terminology) -> None:
+        self.plain = terminology
+        self.line_number = terminology.line_number
+        self.convert = terminology.convert
+        self._drugs = _remember(lambda concept, on: terminology.drugs(concept, on=on))
+        self._is_antineoplastic = _remember(terminology.is_antineoplastic)
+        self._diagnosis = _remember(terminology.diagnosis)
+        self._clinical_status = _remember(terminology.clinical_status)
+        self._response = _remember(terminology.response)
+        self._is_response_question = _remember(terminology.is_response_question)
+        self._stop_reason = _remember(terminology.stop_reason)
+        self._purpose = _remember(terminology.purpose)
+        self._observation = _remember(terminology.observation)
+        self._coded_result = _remember(terminology.coded_result)
+        self._genomic_component = _remember(terminology.genomic_component)
+        self._procedure = _remember(terminology.procedure)
+        self._comorbidity = _remember(terminology.comorbidity)
+
+    def drugs(self, concept: Concept, *, on: date | None = None) -> tuple[DrugMatch, ...]:
+        """See Terminology, here and below."""
+        found: tuple[DrugMatch, ...] = self._drugs(concept, on)
+        return found
+
+    def is_antineoplastic(self, concept: Concept) -> bool:
+        """Whether an unmapped drug treats cancer."""
+        return bool(self._is_antineoplastic(concept))
+
+    def diagnosis(self, concept: Concept) -> DiagnosisMatch | None:
+        """A plasma-cell disorder."""
+        found: DiagnosisMatch | None = self._diagnosis(concept)
+        return found
+
+    def clinical_status(self, concept: Concept) -> DiagnosisStatus | None:
+        """What a clinicalStatus says."""
+        found: DiagnosisStatus | None = self._clinical_status(concept)
+        return found
+
+    def response(self, concept: Concept) -> ResponseMatch | None:
+        """A response or disease status."""
+        found: ResponseMatch | None = self._response(concept)
+        return found
+
+    def is_response_question(self, concept: Concept) -> bool:
+        """Whether an observation asks for the response."""
+        return bool(self._is_response_question(concept))
+
+    def stop_reason(self, concept: Concept) -> StopReason | None:
+        """Why a drug was stopped."""
+        found: StopReason | None = self._stop_reason(concept)
+        return found
+
+    def purpose(self, concept: Concept) -> Purpose | None:
+        """What a drug was for."""
+        found: Purpose | None = self._purpose(concept)
+        return found
+
+    def observation(self, concept: Concept) -> ObservationMatch | None:
+        """What was observed."""
+        found: ObservationMatch | None = self._observation(concept)
+        return found
+
+    def coded_result(self, concept: Concept) -> str:
+        """A result in lower-case words."""
+        return str(self._coded_result(concept))
+
+    def genomic_component(self, concept: Concept) -> str:
+        """The part of a genomics report that a code names."""
+        return str(self._genomic_component(concept))
+
+    def procedure(self, concept: Concept) -> ProcedureMatch | None:
+        """A kind of procedure."""
+        found: ProcedureMatch | None = self._procedure(concept)
+        return found
+
+    def comorbidity(self, concept: Concept, severity: Concept | None = None) -> ComorbidityMatch | None:
+        """A comorbidity with its severity."""
+        found: ComorbidityMatch | None = self._comorbidity(concept, severity)
+        return found
+
+
+remembered = lru_cache(maxsize=4)(Remembered)
+"""The one memory of a terminology, which is never changed after the start."""
