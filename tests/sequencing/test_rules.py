@@ -227,6 +227,11 @@ def test_nothing_is_suggested_where_no_choice_is_due(knowledge):
     assert {r.code for n in answer.not_suggested for r in n.reasons} == {"no-choice-due"}
 
 
+def test_ixazomib_is_not_offered_to_disease_refractory_to_bortezomib(knowledge):
+    facts = [*regimen("bortezomib cyclophosphamide dexamethasone", "2024-01-10", "2026-08-20"), PD]
+    assert "no-rule" in _codes(suggest(knowledge, facts), "ird")
+
+
 def test_one_source_alone_speaks_only_its_own_rules(knowledge):
     facts = [*regimen(VRD, "2020-01-10", "2024-08-20", "completion"), PD]
     assert [s.regimen for s in suggest(knowledge, facts, pathway="qa-article-2025").suggested] == ["rd"]
