@@ -1,0 +1,111 @@
+"""One call of a CDS service: request in, cards out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Protocol
+
+from cds_service.assess import Assessment, Question
+from cds_service.errors import NotFound
+from cds_service.hooks.fetch import Fetcher
+from cds_service.hooks.prefetch import gather
+from cds_service.hooks.request import read_request
+from cds_service.hooks.response import response
+from cds_service.hooks.services import Service
+from cds_service.record import Issue
+
+
+class Assesses(Protocol):
+    """What the hooks need of :class:`cds_service.assess.Assessor`."""
+
+    def assess(self, resources: list[dict[str, Any]], question: Question) -> Assessment:
+        """The answer for one patient's resources."""
+        ...
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What holds for every call: settings of the place, not of the patient."""
+
+    region: str = "EMA"
+    pathway: str = "default"
+    language: str = "en"
+    validation: str = "relevant"
+    silent: bool = False  # everything is computed, no card is shown
+
+
+@dataclass(frozen=True)
+class HookAnswer:
+    """The body to send, and what may be counted and logged: nothing of it tells who the patient is."""
+
+    body: Mapping[str, Any]
+    computed: int = 0  # cards before silence
+    kinds: tuple[str, ...] = ()
+    issues: tuple[Issue, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class CdsServices:
+    """The services of this installation, ready to be called from several threads."""
+
+    services: Mapping[str, Service]
+    assessor: Assesses
+    fetcher: Fetcher
+    circumstances: Circumstances = Circumstances()
+
+    def discovery(self) -> dict[str, Any]:
+        """The body of ``GET /cds-services``."""
+        language = self.circumstances.language
+        return {"services": [service.as_json(language) for service in self.services.values()]}
+
+    def service(self, service_id: str) -> Service:
+        """The service of that id. Raises NotFound, naming those there are."""
+        try:
+            return self.services[service_id]
+        except KeyError:
+            known = ", ".join(self.services)
+            raise NotFound(f"There is no service of this id; there are {known}.") from None
+
+    def call(self, service_id: str, body: Any, as_of: date) -> HookAnswer:
+        """The answer to a request, evaluated on the day ``as_of``.
+
+        Raises NotFound, BadRequest or DataMissing. An empty card list means that there is nothing to say;
+        a failure is never turned into one.
+        """
+        service = self.service(service_id)
+        request = read_request(body, service.hook)
+        if not request.from_clinician:
+            return HookAnswer(response([]))
+        chart = gather(request, service.prefetch, self.fetcher)
+        here = self.circumstances
+        assessment = self.assessor.assess(
+            chart.resources,
+            Question(
+                as_of=as_of,
+                region=here.region,
+                pathway=here.pathway,
+                language=here.language,
+                moment=request.hook,
+                patient_id=request.patient_id,
+                drafts=request.drafts,
+                selections=request.selections,
+                encounter=f"Encounter/{request.encounter_id}" if request.encounter_id else "",
+                completeness=chart.completeness,
+                validation=here.validation,
+                issues=tuple(chart.issues),
+            ),
+        )
+        cards = assessment.cards
+        return HookAnswer(
+            body=response([] if here.silent else cards),
+            computed=len(cards),
+            kinds=tuple(_kind(card) for card in cards),
+            issues=assessment.issues,
+        )
+
+
+def _kind(card: Mapping[str, Any]) -> str:
+    ours = card.get("extension", {}).get("org.myeloma-cds", {})
+    return str(ours.get("kind", "other"))

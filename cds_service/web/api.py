@@ -1,0 +1,201 @@
+"""The bundle API and the knowledge as JSON, below /api/v1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, current_app, request
+
+from cds_service.assess import Question, bundle_question
+from cds_service.errors import BadRequest, Fault, NotFound
+from cds_service.fhir.read import ManyPatients, resources_of
+from cds_service.hooks.answer import CdsServices
+from cds_service.hooks.shape import pointer
+from cds_service.knowledge.load import demo_patients
+from cds_service.knowledge.plain import plain
+from cds_service.knowledge.types import Knowledge
+from cds_service.web.body import json_of, json_response
+
+blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+
+_YES = {"true": True, "1": True, "false": False, "0": False}
+PARAMETERS = ("region", "pathway", "as_of", "patient", "draft_orders", "trace", "language")
+
+
+def _knowledge() -> Knowledge:
+    return cast(Knowledge, current_app.extensions["knowledge"])
+
+
+# ---- assess ----------------------------------------------------------------------------------------------
+@blueprint.post("/assess")
+def assess() -> Response:
+    """The assessment of one FHIR Bundle."""
+    services = cast(CdsServices, current_app.extensions["cds"])
+    here = services.circumstances
+    asked = _parameters()
+    resources = resources_of(_bundle(json_of(request)))
+    question = Question(
+        as_of=asked.get("as_of") or current_app.extensions["now"]().date(),
+        region=asked.get("region", here.region),
+        pathway=asked.get("pathway", here.pathway),
+        language=asked.get("language", here.language),
+        patient_id=asked.get("patient"),
+        validation=here.validation,
+    )
+    try:
+        assessment = services.assessor.assess(
+            resources, bundle_question(resources, question, asked.get("draft_orders", False))
+        )
+    except ManyPatients as many:
+        raise BadRequest(
+            f"The Bundle holds {len(many.ids)} patients: say which one with the query parameter patient=ID.",
+            Fault("is missing, and the Bundle holds several patients", parameter="patient"),
+            code="several-patients",
+        ) from None
+    return json_response(assessment.to_json(trace=asked.get("trace", False)))
+
+
+def _bundle(body: Any) -> Mapping[str, Any]:
+    """The Bundle itself, or the one in a Parameters. Raises BadRequest for anything else."""
+    kind = body.get("resourceType") if isinstance(body, dict) else None
+    if kind == "Bundle":
+        if not isinstance(body.get("entry", []), list):
+            raise BadRequest("Bundle.entry is no list.", Fault("must be a list", "/entry"))
+        return cast(Mapping[str, Any], body)
+    if kind != "Parameters":
+        raise BadRequest(
+            "The body must be a FHIR Bundle, or Parameters that hold one.",
+            Fault("must be Bundle or Parameters", pointer("resourceType") if isinstance(body, dict) else ""),
+        )
+    given = body.get("parameter")
+    bundles = [
+        one["resource"]
+        for one in (given if isinstance(given, list) else ())
+        if isinstance(one, dict)
+        and isinstance(one.get("resource"), dict)
+        and one["resource"].get("resourceType") == "Bundle"
+    ]
+    if len(bundles) != 1:
+        raise BadRequest(
+            f"The Parameters hold {len(bundles)} Bundles; exactly one is needed.",
+            Fault("must hold exactly one Bundle as resource", "/parameter"),
+        )
+    return cast(Mapping[str, Any], bundles[0])
+
+
+def _parameters() -> dict[str, Any]:
+    """The query parameters, read; every fault at once, so that a misspelt one is never silently ignored."""
+    asked: dict[str, Any] = {}
+    faults: list[Fault] = []
+    allowed = {
+        "region": ("EMA", "FDA"),
+        "language": ("en", "it"),
+        "pathway": tuple(sorted(_knowledge().pathways)),
+    }
+    for name, values in request.args.lists():
+        value = values[0]
+        if name not in PARAMETERS:
+            faults.append(Fault(f"is unknown; there are {', '.join(PARAMETERS)}", parameter=name[:40]))
+        elif len(values) > 1:
+            faults.append(Fault("stands more than once", parameter=name))
+        elif name in allowed and value not in allowed[name]:
+            faults.append(Fault(f"must be one of {', '.join(allowed[name])}", parameter=name))
+        elif name == "as_of":
+            try:
+                asked[name] = date.fromisoformat(value)
+            except ValueError:
+                faults.append(Fault("must be a day, YYYY-MM-DD", parameter=name))
+        elif name in ("draft_orders", "trace"):
+            if value.lower() not in _YES:
+                faults.append(Fault("must be true or false", parameter=name))
+            asked[name] = _YES.get(value.lower(), False)
+        elif name == "patient" and not value.strip():
+            faults.append(Fault("must be the id of a patient in the Bundle", parameter=name))
+        else:
+            asked[name] = value.strip()
+    if faults:
+        listed = "; ".join(f"{fault.parameter} {fault.detail}" for fault in faults)
+        raise BadRequest(f"Query parameters: {listed}.", *faults, code="bad-parameter")
+    return asked
+
+
+# ---- demo patients ---------------------------------------------------------------------------------------
+@blueprint.get("/demo-patients")
+def demo_list() -> Response:
+    """The synthetic patients, each with the address that assesses it as its file means it."""
+    items = []
+    for identifier, patient in demo_patients().items():
+        region = patient.get("region") if patient.get("region") in ("EMA", "FDA") else "EMA"
+        query = {"region": region, "as_of": patient["as_of"], "patient": patient["patient_id"]}
+        if patient.get("draft_orders"):
+            query["draft_orders"] = "true"
+        named = ("id", "title", "narrative", "region", "as_of", "patient_id", "hook")
+        items.append(
+            {name: patient[name] for name in named if patient.get(name)}
+            | {
+                "bundle": f"/api/v1/demo-patients/{identifier}",
+                "assess": f"/api/v1/assess?{urlencode(query)}",
+            }
+        )
+    return _listed(items)
+
+
+@blueprint.get("/demo-patients/<identifier>")
+def demo_patient(identifier: str) -> Response:
+    """One synthetic patient as a Bundle, to be sent to /assess as it is."""
+    patient = demo_patients().get(identifier)
+    if patient is None:
+        raise NotFound("There is no demo patient of this id; /api/v1/demo-patients lists them.")
+    return json_response(patient["bundle"])
+
+
+# ---- knowledge -------------------------------------------------------------------------------------------
+@blueprint.get("/knowledge")
+def knowledge() -> Response:
+    """Version of the knowledge, and how much there is of it."""
+    known = _knowledge()
+    return json_response(
+        {
+            **asdict(known.version),
+            "counts": {
+                "drugs": len(known.drugs),
+                "classes": len(known.classes),
+                "regimens": len(known.regimens),
+                "evidence": len(known.evidence),
+                "pathways": len(known.pathways),
+            },
+            "regimens": "/api/v1/regimens",
+            "evidence": "/api/v1/evidence",
+            "pathways": "/api/v1/pathways",
+        }
+    )
+
+
+def _collection(name: str) -> Mapping[str, Any]:
+    known = _knowledge()
+    if name == "evidence":
+        return {key: evidence.data for key, evidence in known.evidence.items()}
+    return {key: plain(entry) for key, entry in getattr(known, name).items()}
+
+
+@blueprint.get("/<any(regimens, evidence, pathways):name>")
+def collection(name: str) -> Response:
+    """All entries of one kind, as their files say it."""
+    return _listed(list(_collection(name).values()))
+
+
+@blueprint.get("/<any(regimens, evidence, pathways):name>/<key>")
+def entry(name: str, key: str) -> Response:
+    """One entry."""
+    found = _collection(name).get(key)
+    if found is None:
+        raise NotFound(f"There is no such entry; /api/v1/{name} lists them.")
+    return json_response(found)
+
+
+def _listed(items: list[Any]) -> Response:
+    return json_response({"items": items, "knowledge": asdict(_knowledge().version)})
