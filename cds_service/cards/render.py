@@ -38,6 +38,14 @@ _LINKS = 6
 _RULES_PER_ROW = 2
 _TOPICS = "https://myeloma-cds.org/CodeSystem/card-topics"
 
+# Each of these implies the next.
+_GRAVEST_LABEL_FIRST = (
+    "penta-refractory",
+    "quad-refractory",
+    "triple-class-refractory",
+    "triple-class-exposed",
+)
+
 # Why a regimen is far away: these no datum or time can mend; the nearest regimens have none of them.
 _FAR = frozenset(
     {
@@ -472,8 +480,11 @@ class _Told:
 
     def _nearest_detail(self, room: _Room) -> str:
         table = [self._text("sequencing/detail/head-nearest"), "|---|---|"]
-        for regimen, reasons in self._nearest(room.nearest):
-            table.append(self._text("sequencing/detail/row-nearest", regimen=regimen, reasons=reasons))
+        for reasons, regimens in list(self._nearest().items())[: room.nearest]:
+            names = ", ".join(regimens[: room.nearest])
+            if len(regimens) > room.nearest:
+                names = f"{names} (+{len(regimens) - room.nearest})"
+            table.append(self._text("sequencing/detail/row-nearest", regimen=names, reasons=reasons))
         nothing = self._text("sequencing/detail/none", region=self._recommendation.region)
         return paragraphs(
             [
@@ -487,15 +498,22 @@ class _Told:
             ]
         )
 
-    def _nearest(self, how_many: int) -> Iterator[tuple[str, str]]:
+    def _nearest(self) -> dict[str, list[str]]:
+        """Regimens not suggested by the reasons why, those with the fewest and mildest reasons first."""
+
         def distance(entry: NotSuggested) -> tuple[bool, int, str]:
             codes = [reason.code for reason in entry.reasons]
             return (bool(_FAR.intersection(codes)), len(codes), entry.regimen)
 
+        by_reasons: dict[str, list[str]] = {}
         known = [e for e in self._recommendation.not_suggested if e.regimen in self._knowledge.regimens]
-        for entry in sorted(known, key=distance)[:how_many]:
-            texts = dict.fromkeys(self._in_language(r.text).rstrip(".") for r in entry.reasons)
-            yield self._knowledge.regimens[entry.regimen].display, "; ".join(texts)
+        for entry in sorted(known, key=distance):
+            # That no rule speaks for it goes without saying where something speaks against it.
+            telling = [r for r in entry.reasons if r.code != "no-rule"] or entry.reasons
+            texts = dict.fromkeys(self._in_language(r.text).rstrip(".") for r in telling)
+            names = by_reasons.setdefault("; ".join(texts), [])
+            names.append(self._knowledge.regimens[entry.regimen].display)
+        return by_reasons
 
     def _conflict_detail(self, conflicts: Sequence[Conflict], room: _Room) -> str:
         drafts = {draft.reference: draft for draft in self._record.drafts}
@@ -547,7 +565,8 @@ class _Told:
     # Phrases
 
     def _state_line(self) -> str:
-        labels = [self._label(label) for label in self._state.labels]
+        grave = [label for label in _GRAVEST_LABEL_FIRST if label in self._state.labels]
+        labels = [self._label(label) for label in self._state.labels if label not in grave[1:]]
         fitness = []
         if self._state.age is not None:
             fitness.append(self._text("phrases/fitness/age", number=self._state.age))
@@ -589,6 +608,12 @@ class _Told:
 
     def _refractory(self, *, with_certainty: bool = False) -> str:
         names = []
+        # Of drugs that were given; where no history came, all are unknown and another line says so.
+        unsure = [
+            self._drug(s.drug)
+            for s in self._anti_myeloma()
+            if s.status is Status.UNKNOWN and (s.first or s.last or s.derived_from)
+        ]
         for drug in self._anti_myeloma():
             if drug.status is not Status.REFRACTORY:
                 continue
@@ -598,13 +623,20 @@ class _Told:
                 certainty = self._word("certainty", drug.certainty.value)
                 name = self._text("phrases/refractory/with-certainty", drug=name, certainty=certainty)
             names.append(name)
-        if not names:
-            return self._text("phrases/refractory/none")
-        return self._text("phrases/refractory/drugs", drugs=self._wording.listed(names, self._language))
+        told = []
+        if names:
+            told.append(
+                self._text("phrases/refractory/drugs", drugs=self._wording.listed(names, self._language))
+            )
+        if unsure and (with_certainty or not names):
+            told.append(
+                self._text("phrases/refractory/unsure", drugs=self._wording.listed(unsure, self._language))
+            )
+        return "; ".join(told) or self._text("phrases/refractory/none")
 
     def _refractory_short(self) -> str:
         """The gravest label of refractoriness, else the number of drugs."""
-        for label in ("penta-refractory", "quad-refractory", "triple-class-refractory"):
+        for label in _GRAVEST_LABEL_FIRST[:3]:
             if label in self._state.labels:
                 return self._label(label)
         count = sum(1 for s in self._anti_myeloma() if s.status is Status.REFRACTORY)
@@ -619,7 +651,10 @@ class _Told:
         return self._text(slot) if self._wording.has(slot) else unknown.would_settle or unknown.what
 
     def _unknowns(self, room: _Room) -> str:
-        deciding = (u.would_settle.rstrip(".") for u in self._state.unknown if u.changes_suggestions)
+        # Where nothing fits, whatever is unknown may be why.
+        nothing = not self._recommendation.suggested
+        unknowns = [u for u in self._state.unknown if u.changes_suggestions or nothing]
+        deciding = (u.would_settle.rstrip(".") for u in unknowns)
         items = list(dict.fromkeys(filter(None, deciding)))
         if not items:
             return ""

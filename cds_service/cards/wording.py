@@ -71,6 +71,7 @@ SLOTS: Mapping[str, frozenset[str]] = {
     "phrases/stage/unknown": frozenset(),
     "phrases/refractory/none": frozenset(),
     "phrases/refractory/drugs": frozenset({"drugs"}),
+    "phrases/refractory/unsure": frozenset({"drugs"}),
     "phrases/refractory/count": frozenset({"count"}),
     "phrases/refractory/with-certainty": frozenset({"drug", "certainty"}),
     "phrases/label/double-refractory": frozenset({"classes"}),
