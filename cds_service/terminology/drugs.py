@@ -11,6 +11,7 @@ from cds_service.terminology.codes import CodeIndex, Systems, entries_of, spelle
 from cds_service.terminology.concepts import Coding, Concept, DrugMatch
 from cds_service.terminology.words import Context, Lexicon, Mention, Phrase, Said, Word
 
+_PLUS = frozenset({"plus", "and", "with", "piu", "con", "e"})
 _CONFIDENCE = ("verified2", "verified1", "decision", "recalled")
 
 
@@ -43,12 +44,12 @@ class Drugs:
         self._codes: CodeIndex[str] = CodeIndex(
             systems, ((entry, drug["key"]) for entry, drug in entries_of(drug_files.values()))
         )
-        self._names: Lexicon[_Named] = Lexicon(
+        names: list[Phrase[_Named | _Regimen]] = [
             Phrase(name["text"], _Named(drug["key"], name.get("route", "")), confidence=name["confidence"])
             for drug in drug_files.values()
             for name in drug["names"]
-        )
-        self._regimens: Lexicon[_Regimen] = Lexicon(
+        ]
+        names_of_regimens: list[Phrase[_Named | _Regimen]] = [
             Phrase(
                 name["text"],
                 _Regimen(entry["key"], tuple(entry["components"]), bool(name.get("ambiguous", False))),
@@ -56,7 +57,9 @@ class Drugs:
             )
             for entry in regimens["regimens"]
             for name in entry["names"]
-        )
+        ]
+        # One lexicon, so that the longer wins: the short name of a drug may begin that of a regimen.
+        self._words: Lexicon[_Named | _Regimen] = Lexicon([*names, *names_of_regimens])
         kinds = purposes["antineoplastic"]
         self._antineoplastic_codes = tuple(
             (entry["system"], spelled(entry["system"], entry["code"])[0]) for entry in kinds["code_prefixes"]
@@ -124,39 +127,37 @@ class Drugs:
 
     def _drugs_named(self, text: str) -> set[str]:
         words = self._context.words(text)
-        return {mention.value.drug for mention in self._names.mentions(words)}
+        return {m.value.drug for m in self._words.mentions(words) if isinstance(m.value, _Named)}
 
     def one_off_in(self, text: str) -> str:
         """The drug given by a single infusion (CAR-T) that a text names, or ""."""
         return next(iter(sorted(self._drugs_named(text) & self._one_off)), "")
 
     def _in_text(self, text: str, how: str) -> tuple[DrugMatch, ...]:
+        """Drugs named, or else the drugs of a regimen named; both where a plus ties them together."""
         words = self._context.words(text)
-        names = self._names.mentions(words)
-        meant = self._meant(words, names)
-        if meant:
-            by_drug: dict[str, DrugMatch] = {}
-            for mention in meant:
-                named = mention.value
-                match = DrugMatch(
-                    named.drug, _told(named.route), how=how, confidence=mention.phrase.confidence
-                )
-                known = by_drug.get(named.drug)
-                if known is None or (match.route and not known.route):
-                    by_drug[named.drug] = match
-            return tuple(by_drug.values())
-        if names:
-            return ()
-        regimens = self._meant(words, self._regimens.mentions(words))
-        for mention in regimens:
-            if mention.value.ambiguous and not _surely_a_regimen(words, mention):
-                continue
+        mentions = self._words.mentions(words)
+        meant = self._meant(words, mentions)
+        named = [m for m in meant if isinstance(m.value, _Named)]
+        regimens = [m for m in meant if isinstance(m.value, _Regimen)]
+        if any(isinstance(m.value, _Named) for m in mentions):
+            regimens = [m for m in regimens if any(_tied(words, m, other) for other in named)]
+        by_drug: dict[str, DrugMatch] = {}
+        for mention in named:
+            drug, route = mention.value.drug, _told(mention.value.route)
+            known = by_drug.get(drug)
+            if known is None or (route and not known.route):
+                by_drug[drug] = DrugMatch(drug, route, how=how, confidence=mention.phrase.confidence)
+        for mention in regimens[:1]:
             regimen = mention.value
-            return tuple(
-                DrugMatch(drug, how="regimen", confidence=mention.phrase.confidence, regimen=regimen.key)
-                for drug in regimen.components
-            )
-        return ()
+            if regimen.ambiguous and not _surely_a_regimen(words, mention):
+                continue
+            for drug in regimen.components:
+                match = DrugMatch(
+                    drug, how="regimen", confidence=mention.phrase.confidence, regimen=regimen.key
+                )
+                by_drug.setdefault(drug, match)
+        return tuple(by_drug.values())
 
     def _meant(self, words: tuple[Word, ...], mentions: Iterable[Mention[Any]]) -> list[Mention[Any]]:
         """Mentions that are neither negated nor hypothetical; past ones only where nothing else is said."""
@@ -188,7 +189,16 @@ def _more_telling(drug: str, other: str) -> bool:
     return drug.startswith(f"{other}-")
 
 
-def _surely_a_regimen(words: tuple[Word, ...], mention: Mention[_Regimen]) -> bool:
+def _tied(words: tuple[Word, ...], one: Mention[Any], other: Mention[Any]) -> bool:
+    """Whether nothing but a plus or an "and" stands between two mentions."""
+    first, second = sorted((one, other), key=lambda mention: mention.first)
+    between = words[first.last + 1 : second.first]
+    if not between:
+        return "+" in words[second.first].before or "/" in words[second.first].before
+    return len(between) == 1 and between[0].text in _PLUS
+
+
+def _surely_a_regimen(words: tuple[Word, ...], mention: Mention[Any]) -> bool:
     """Whether two letters mean a regimen: all there is, or written with the small d of dexamethasone."""
     raw = "".join(word.raw for word in words[mention.first : mention.last + 1])
     return len(words) == mention.last - mention.first + 1 or (raw[0].isupper() and raw[-1].islower())
