@@ -122,7 +122,11 @@ def _canonical(value: Any) -> bytes:
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except (TypeError, ValueError):  # numbers beyond 64 bits, lone surrogates, keys that are no text
+        pass
+    try:
         return json.dumps(value, sort_keys=True, default=str, skipkeys=True).encode()
+    except (RecursionError, TypeError, ValueError):
+        return b""
 
 
 def content_hash(resource: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from cds_service.record import DateSpan, Issue, Severity
 from cds_service.terminology import Terminology
 
 
-class ManyPatients(ValueError):  # noqa: N818 - reads as the sentence it is
+class ManyPatients(ValueError):
     """The resources belong to several patients and nobody said whom to assess; ``ids`` are theirs, sorted."""
 
     def __init__(self, ids: Iterable[str]) -> None:
@@ -159,7 +159,7 @@ def distinct(
     for resource in resources:
         versions = groups.setdefault(reference_of(resource), [])
         for known in versions:
-            if known == resource:
+            if _same(known, resource):
                 if full_url_of(resource) > full_url_of(known):
                     versions[versions.index(known)] = resource
                 break
@@ -176,6 +176,13 @@ def distinct(
                 text = f"{reference} came in versions that differ, and nothing tells which is the later."
                 issues.append(Issue(Severity.WARNING, "conflicting-versions", text, reference))
     return chosen, issues
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    try:
+        return one == other
+    except RecursionError:  # nested as no FHIR server does; kept apart rather than compared
+        return one is other
 
 
 def _content(resource: Mapping[str, Any]) -> bytes:

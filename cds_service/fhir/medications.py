@@ -7,7 +7,7 @@ a cancelled order say nothing of exposure and are left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -219,7 +219,7 @@ def draft(reading: Reading, chart: Chart, *, selected: bool) -> list[DrugFact]:
         return _left_out(chart, status)
     if reading.flag(data, "doNotPerform"):
         return _left_out(chart, "not-taken")
-    if not _names_a_medication(data):
+    if not names_a_medication(data):
         return []  # clients open the order form with an empty draft: no drug chosen yet
     start, _ = _ordered_time(reading)
     identity = reading.reference.rpartition("/")[2]
@@ -310,22 +310,23 @@ def _over(chart: Chart, start: Charted, end: Charted, running: bool) -> _Course:
 
 
 # ---- the drug --------------------------------------------------------------------------------------------
-def _names_a_medication(data: Mapping[str, Any]) -> bool:
+def names_a_medication(data: Mapping[str, Any]) -> bool:
     return any(
         data.get(key) not in (None, {}, [], "")
         for key in ("medicationCodeableConcept", "medicationReference", "medication")
     )
 
 
-def medication(reading: Reading, chart: Chart) -> list[Concept]:
-    """The concepts that name what was given: of the resource itself, its Medication, or the ingredients.
+def medication(reading: Reading, chart: Chart) -> list[list[Concept]]:
+    """What names the drug, most trusted first: the concept of the entry, its Medication, the ingredients.
 
-    The first concept speaks for the entry; the others are asked only where it names no known drug.
+    Each entry of the list is one way to name it; the next is asked only where no drug is known by it. Several
+    concepts within one are the ingredients of one product.
     """
     data = reading.data
-    found: list[Concept] = []
+    found: list[list[Concept]] = []
     if data.get("medicationCodeableConcept") is not None:
-        found.append(reading.concept(data, "medicationCodeableConcept"))
+        found.append([reading.concept(data, "medicationCodeableConcept")])
     references: list[Any] = []
     if data.get("medicationReference") is not None:
         references.append(reading.single(data, "medicationReference"))
@@ -333,68 +334,71 @@ def medication(reading: Reading, chart: Chart) -> list[Concept]:
     if isinstance(either, Mapping) and either.get("reference") is not None and "coding" not in either:
         references.append(either)
         if isinstance(either.get("concept"), Mapping):
-            found.append(reading.as_concept(either, "medication"))
+            found.append([reading.as_concept(either, "medication")])
     elif either is not None:
-        found.append(reading.as_concept(either, "medication"))
+        found.append([reading.as_concept(either, "medication")])
     if len(found) + len(references) > 1:
         reading.repaired("medication named twice")
     for node in references:
         resolved = chart.resolve(reading, node, "Medication")
+        display = reading.reference_display(node)
         if resolved is not None and resolved.token(resolved.data, "status") != "entered-in-error":
-            found.extend(_of_medication(resolved, chart))
+            found.append([resolved.concept(resolved.data, "code")])
+            found.append(_ingredients(resolved, chart))
             for repair in resolved.repairs:
                 reading.repaired(f"in its Medication: {repair}")
-        elif display := reading.reference_display(node):
-            found.append(Concept((), display))
-        else:
-            text = (
-                f"{reading.reference} names its drug by a reference to a Medication that did not come along."
-            )
+        elif not display:
+            text = f"{reading.reference} refers to a Medication for its drug, which did not come along."
             reading.issue(Severity.WARNING, "unresolved-reference", text)
             reading.unreadable = True
-    return [concept for concept in found if concept != NO_CONCEPT]
+        if display:
+            found.append([Concept((), display)])
+    kept = ([concept for concept in way if concept != NO_CONCEPT] for way in found)
+    return [way for way in kept if way]
 
 
-def _of_medication(product: Reading, chart: Chart, depth: int = 3) -> Iterable[Concept]:
-    """The code of a Medication, then those of its ingredients."""
-    yield product.concept(product.data, "code")
+def _ingredients(product: Reading, chart: Chart, depth: int = 3) -> list[Concept]:
+    """The concepts of a Medication's ingredients; of one that is itself a Medication, its code or its own."""
+    found: list[Concept] = []
     for ingredient in product.objects(product.data, "ingredient"):
         for key in ("itemCodeableConcept", "item"):
             node = ingredient.get(key)
-            if isinstance(node, Mapping) and node.get("reference") is None:
-                yield product.as_concept(node, key)
+            if node is not None and not (isinstance(node, Mapping) and node.get("reference") is not None):
+                found.append(product.as_concept(node, key))
         for key in ("itemReference", "item"):
             inner = chart.resolve(product, ingredient.get(key), "Medication") if depth else None
             if inner is not None and inner.data is not product.data:
-                yield from _of_medication(inner, chart, depth - 1)
+                code = inner.concept(inner.data, "code")
+                found.extend([code] if code != NO_CONCEPT else _ingredients(inner, chart, depth - 1))
+    return found
 
 
 def _matches(reading: Reading, chart: Chart, start: DateSpan | None) -> list[tuple[DrugMatch, Concept]]:
-    """The drugs an entry names, each with the concept that says so; () after recording why not."""
-    concepts = medication(reading, chart)
+    """The drugs an entry names, each with the concept whose words stand for it; [] after saying why not."""
+    ways = medication(reading, chart)
     on = start.earliest if start else None
-    ingredients: list[tuple[DrugMatch, Concept]] = []
-    for concept in concepts:
-        matches = chart.terminology.drugs(concept, on=on)
-        ingredients.extend((match, concepts[0]) for match in matches)
-        if matches and concept is concepts[0]:
+    named = [[match for concept in way for match in chart.terminology.drugs(concept, on=on)] for way in ways]
+    known = [matches for matches in named if matches]
+    if known:
+        drugs = [{match.drug for match in matches} for matches in known]
+        # Another name may be less specific, as the ingredients of a regimen's bag are; it may not disagree.
+        if any(not (other <= drugs[0] or drugs[0] <= other) for other in drugs[1:]):
+            text = f"{reading.reference} names its drug twice and not alike; the first name is taken."
+            reading.issue(Severity.WARNING, "conflicting-medication", text)
+        for match in known[0]:
+            reading.doubt(match.doubt)
+        return [(match, ways[0][0]) for match in {m.drug: m for m in reversed(known[0])}.values()]
+    for concept in (concept for way in ways for concept in way):
+        if chart.terminology.is_antineoplastic(concept):
+            words = concept.text or next((one.display or one.code for one in concept.codings), "")
+            text = f"{reading.reference} is an antineoplastic drug that is not known here: {words[:80]}."
+            reading.issue(Severity.WARNING, "unmapped-code", text)
             break
-    for match, _ in ingredients:
-        reading.doubt(match.doubt)
-    if not ingredients:
-        for concept in concepts:
-            if chart.terminology.is_antineoplastic(concept):
-                named = concept.text or next(
-                    (coding.display or coding.code for coding in concept.codings), ""
-                )
-                text = f"{reading.reference} is an antineoplastic drug that is not known here: {named[:80]}."
-                reading.issue(Severity.WARNING, "unmapped-code", text)
-                break
-        if not concepts and not reading.unreadable:
-            text = f"{reading.reference} names no medication."
-            reading.issue(Severity.WARNING, "unreadable-resource", text)
-            reading.unreadable = True
-    return list({match.drug: (match, concept) for match, concept in reversed(ingredients)}.values())
+    if not ways and not reading.unreadable:
+        text = f"{reading.reference} names no medication."
+        reading.issue(Severity.WARNING, "unreadable-resource", text)
+        reading.unreadable = True
+    return []
 
 
 def _facts(reading: Reading, chart: Chart, course: _Course, given: Given) -> list[DrugFact]:

@@ -122,6 +122,7 @@ def read(
             if reader is not None:
                 found.facts.extend(_safely(Reading(resource, reference), chart, found, reader))
     draft_facts: list[DrugFact] = []
+    other_orders = False
     wanted = None if selections is None else {local_part(str(one)).rpartition("/")[2] for one in selections}
     for reference, resource in drafted.items():
         if resource_type(resource) == "MedicationRequest":
@@ -133,6 +134,9 @@ def read(
                 lambda reading, of, picked=picked: medications.draft(reading, of, selected=picked),  # type: ignore[misc]
             )
             draft_facts.extend(fact for fact in facts if isinstance(fact, DrugFact))
+            other_orders |= not facts and medications.names_a_medication(resource)
+        else:  # ServiceRequest, NutritionOrder ... but no Medication that a draft refers to
+            other_orders |= resource_type(resource).endswith(("Request", "Order"))
     return ClinicalRecord(
         patient=patient,
         drugs=_sorted(found.facts, DrugFact),
@@ -143,6 +147,7 @@ def read(
         comorbidities=_sorted(found.facts, ComorbidityFact),
         allergies=_sorted(found.facts, AllergyFact),
         drafts=_sorted(draft_facts, DrugFact),
+        other_orders=other_orders,
         encounter=_encounter(drafted, draft_facts),
         completeness=_completeness(completeness, chosen, found.partial, resources),
         left_out={reason: count for reason, count in sorted(chart.left_out.items()) if count},

@@ -384,6 +384,28 @@ def test_a_referenced_medication(reference: str, others: tuple[dict[str, Any], .
         assert told(record) == ["lenalidomide given 2024-01-10 to 2024-06-30"]
 
 
+def test_all_ingredients_of_a_product_without_a_code_of_its_own() -> None:
+    bag = {
+        "resourceType": "Medication",
+        "id": "bag",
+        "ingredient": [
+            {"itemCodeableConcept": {"text": "sodium chloride"}},
+            {"itemCodeableConcept": {"text": "bortezomib"}},
+            {"itemCodeableConcept": {"text": "dexamethasone"}},
+        ],
+    }
+    record = chart(
+        statement(medicationCodeableConcept=gone, medicationReference={"reference": "Medication/bag"}), bag
+    )
+    assert [fact.drug for fact in record.drugs] == ["bortezomib", "dexamethasone"]
+
+
+def test_two_names_that_disagree_are_an_issue() -> None:
+    record = chart(statement(medicationReference={"display": "bortezomib"}))
+    assert [fact.drug for fact in record.drugs] == ["lenalidomide"]
+    assert "conflicting-medication" in issue_codes(record)
+
+
 def test_medications_that_contain_each_other_do_not_hang() -> None:
     ring = [
         {

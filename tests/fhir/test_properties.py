@@ -137,3 +137,15 @@ def test_shifting_every_date_and_the_evaluation_date_shifts_the_facts_alone(days
     assert [fact.drug for fact in shifted.drugs] == [fact.drug for fact in plain.drugs]
     assert shifted.drugs[0].first_dose == plain.drugs[0].first_dose.plus(days)  # type: ignore[union-attr]
     assert (len(shifted.measurements), len(shifted.diagnoses)) == (1, 1)
+
+
+def test_a_resource_nested_beyond_reason_costs_nothing_else() -> None:
+    deep: Any = "x"
+    for _ in range(5000):
+        deep = {"extension": [deep]}
+    monsters = [
+        {"resourceType": "Observation", "extension": [deep]},
+        observation(id="deep", code=deep, note=[deep]),
+    ]
+    record = chart(*CHART, *monsters, *[dict(one) for one in monsters])
+    assert set(told(chart(*CHART))) <= set(told(record))
