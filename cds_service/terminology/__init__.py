@@ -117,7 +117,8 @@ class Terminology:
 
     def comorbidity(self, concept: Concept, severity: Concept | None = None) -> ComorbidityMatch | None:
         """A comorbidity with its severity as far as code, words or the severity field tell it."""
-        return self._comorbidities.read(concept, severity)
+        elsewhere = self._diagnoses.has_code(concept)
+        return self._comorbidities.read(concept, severity, by_words=not elsewhere)
 
     def line_number(self, text: str) -> int | None:
         """The number of a line of therapy that a text names; None where it names none, or several."""

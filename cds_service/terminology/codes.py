@@ -95,6 +95,7 @@ class CodeIndex(Generic[T]):
         self._systems = systems
         self._exact: dict[tuple[str, str], list[Found[T]]] = {}
         self._prefix: dict[tuple[str, str], list[Found[T]]] = {}
+        self._longest_prefix = 0
         for entry, value in entries:
             found = Found(None if entry.get("match") == "never" else value, entry)
             # The product code of an NDC is what is compared, so its prefix is an exact match.
@@ -104,6 +105,7 @@ class CodeIndex(Generic[T]):
                 self._exact.setdefault(key, []).append(found)
                 if prefix:
                     self._prefix.setdefault(key, []).append(found)
+                    self._longest_prefix = max(self._longest_prefix, len(spelling))
 
     def find(self, coding: Coding, on: date | None = None) -> Found[T] | None:
         """The meaning of a coding on a day, or None. A code without its system counts only by its form."""
@@ -129,7 +131,8 @@ class CodeIndex(Generic[T]):
             if exact:
                 hits = self._exact.get((system, spelling), [])
             else:
-                lengths = range(len(spelling) - 1, _SHORTEST_PREFIX - 1, -1)
+                longest = min(len(spelling) - 1, self._longest_prefix)
+                lengths = range(longest, _SHORTEST_PREFIX - 1, -1)
                 hits = next((h for n in lengths if (h := self._prefix.get((system, spelling[:n])))), [])
             for found in hits:
                 if (valid := _on_the_day(found, on)) is not None:

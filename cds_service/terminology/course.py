@@ -338,6 +338,10 @@ class Diagnoses:
                 return found.value
         return None
 
+    def has_code(self, concept: Concept) -> bool:
+        """Whether a code of an entry says that it is a plasma-cell disorder."""
+        return any(self._codes.find(coding) for coding in concept.codings)
+
     def kind_of(self, concept: Concept) -> str:
         """The kind of plasma-cell disorder that a reason's codes or words name, or ""."""
         match = self.read(concept)

@@ -199,6 +199,6 @@ def _tied(words: tuple[Word, ...], one: Mention[Any], other: Mention[Any]) -> bo
 
 
 def _surely_a_regimen(words: tuple[Word, ...], mention: Mention[Any]) -> bool:
-    """Whether two letters mean a regimen: all there is, or written with the small d of dexamethasone."""
+    """Whether two letters mean a regimen: all there is, or written with a small letter at the end."""
     raw = "".join(word.raw for word in words[mention.first : mention.last + 1])
     return len(words) == mention.last - mention.first + 1 or (raw[0].isupper() and raw[-1].islower())

@@ -176,8 +176,14 @@ class Comorbidities:
         self._scales = tuple((s["scale"], frozenset(s["concepts"])) for s in raw["scales"])
         self._relatives: Lexicon[bool] = Lexicon((Phrase(t, True) for t in not_the_patient), across=True)
 
-    def read(self, concept: Concept, severity: Concept | None) -> ComorbidityMatch | None:
-        """The comorbidity, with its severity from the code, the words or the severity field."""
+    def read(
+        self, concept: Concept, severity: Concept | None, *, by_words: bool = True
+    ) -> ComorbidityMatch | None:
+        """The comorbidity, with its severity from the code, the words or the severity field.
+
+        ``by_words`` False: a code says that the entry is something else, so its words name no comorbidity
+        ("myeloma in relapse - ruled out, light chains rose during pneumonia").
+        """
         found = [self.codes.find(coding) for coding in concept.codings]
         hits = [hit for hit in found if hit is not None and hit.value]
         texts = _texts(concept)
@@ -187,7 +193,7 @@ class Comorbidities:
         named = [k for text in texts for k in self._named(text)]
         if key:
             key = next((k for k in named if (k, key) in self._specific), key)
-        elif named:
+        elif named and by_words:
             key = self._closest(named)
         if not key:
             return None

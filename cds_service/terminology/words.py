@@ -94,12 +94,14 @@ class Lexicon(Generic[T]):
         self._stems: dict[str, Phrase[T]] = {}
         self._across = across
         self._longest = 1
+        self._longest_stem = 0
         self._most_words = 1
         for phrase in phrases:
             parts = [fold(word) for word in _WORD.findall(phrase.text)]
             joined = "".join(parts)
             if phrase.text.endswith("*"):
                 self._stems.setdefault(joined, phrase)
+                self._longest_stem = max(self._longest_stem, len(joined))
                 continue
             self._phrases.setdefault(joined, (phrase, len(parts)))
             self._longest = max(self._longest, len(joined))
@@ -150,7 +152,7 @@ class Lexicon(Generic[T]):
 
     def _stem(self, words: Sequence[Word], first: int) -> Mention[T] | None:
         word = words[first].text
-        for length in range(len(word), _SHORT - 1, -1):
+        for length in range(min(len(word), self._longest_stem), _SHORT - 1, -1):
             if phrase := self._stems.get(word[:length]):
                 return Mention(phrase, first, first)
         return None

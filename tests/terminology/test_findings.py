@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from cds_service.terminology import Coding, Concept, Terminology
@@ -209,6 +211,20 @@ def test_comorbidities(
 )
 def test_no_comorbidity(terminology: Terminology, text: str) -> None:
     assert terminology.comorbidity(words(text)) is None
+
+
+def test_words_beside_a_myeloma_code_are_no_comorbidity(terminology: Terminology) -> None:
+    text = "Multiple myeloma in relapse - ruled out, transient light chain rise during pneumonia"
+    assert terminology.comorbidity(coded(ICD_10_CM, "C90.02", text=text)) is None
+
+
+@pytest.mark.parametrize("text", ["no evidence of " * 5_000, "x" * 200_000, "PD " * 20_000])
+def test_endless_text_is_read_in_time(terminology: Terminology, text: str) -> None:
+    started = time.perf_counter()
+    terminology.response(words(text))
+    terminology.drugs(coded("", text, text=text))
+    terminology.comorbidity(coded(ICD_10_CM, text, text=text))
+    assert time.perf_counter() - started < 5
 
 
 @pytest.mark.parametrize(
