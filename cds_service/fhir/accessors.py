@@ -280,10 +280,9 @@ class Reading:
         raw = self.single(parent, key)
         if raw is None:
             return ""
-        if isinstance(raw, Mapping):  # R5 where R4 has a code, STU3 the other way round
-            for code in self.codes(parent, key):
-                return code
-            return ""
+        if isinstance(raw, Mapping):
+            self.repaired(f"{key}: a concept where a code belongs")
+            return next(iter(self.codes(parent, key)), "")
         return self._normal_token(self.text(parent, key), raw, key)
 
     def _normal_token(self, text: str, raw: Any, key: str) -> str:

@@ -311,6 +311,7 @@ def _over(chart: Chart, start: Charted, end: Charted, running: bool) -> _Course:
 
 # ---- the drug --------------------------------------------------------------------------------------------
 def names_a_medication(data: Mapping[str, Any]) -> bool:
+    """Whether an order says anything of its drug; an order form just opened does not."""
     return any(
         data.get(key) not in (None, {}, [], "")
         for key in ("medicationCodeableConcept", "medicationReference", "medication")

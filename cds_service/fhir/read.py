@@ -126,6 +126,7 @@ def read(
     wanted = None if selections is None else {local_part(str(one)).rpartition("/")[2] for one in selections}
     for reference, resource in drafted.items():
         if resource_type(resource) == "MedicationRequest":
+            left_out = chart.left_out.total()
             picked = wanted is None or _is_selected(reference, resource, wanted)
             facts = _safely(
                 Reading(resource, reference),
@@ -134,7 +135,9 @@ def read(
                 lambda reading, of, picked=picked: medications.draft(reading, of, selected=picked),  # type: ignore[misc]
             )
             draft_facts.extend(fact for fact in facts if isinstance(fact, DrugFact))
-            other_orders |= not facts and medications.names_a_medication(resource)
+            # One that was cancelled, or is another patient's, is no order at all.
+            kept = chart.left_out.total() == left_out
+            other_orders |= kept and not facts and medications.names_a_medication(resource)
         else:  # ServiceRequest, NutritionOrder ... but no Medication that a draft refers to
             other_orders |= resource_type(resource).endswith(("Request", "Order"))
     return ClinicalRecord(

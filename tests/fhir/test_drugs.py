@@ -519,3 +519,40 @@ def test_a_draft_whose_id_no_server_takes_replaces_nothing() -> None:
 
 def test_the_encounter_of_the_drafts() -> None:
     assert chart(drafts=[draft(encounter={"reference": "Encounter/e1"})]).encounter == "Encounter/e1"
+
+
+@pytest.mark.parametrize(
+    ("drafts", "others"),
+    [
+        ([], False),
+        ([draft()], False),
+        ([draft(medicationCodeableConcept=gone)], False),
+        ([draft(medicationCodeableConcept={"text": "aspirin"})], True),
+        ([draft(medicationCodeableConcept={"text": "aspirin"}, status="cancelled")], False),
+        ([draft(medicationCodeableConcept={"text": "aspirin"}, subject={"reference": "Patient/p2"})], False),
+        ([{"resourceType": "ServiceRequest", "id": "s1", "status": "draft", "subject": SUBJECT}], True),
+        ([{"resourceType": "Medication", "id": "med", "code": LENALIDOMIDE}], False),
+    ],
+)
+def test_whether_something_else_is_being_ordered(drafts: list[dict[str, Any]], others: bool) -> None:
+    assert chart(drafts=drafts).other_orders is others
+
+
+def test_the_drafts_may_come_as_their_bundle() -> None:
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": draft()}]}
+    assert len(chart(drafts=[bundle]).drafts) == 1
+    assert len(chart(drafts=bundle).drafts) == 1
+
+
+def test_a_dose_to_be_taken_as_needed_for_nausea() -> None:
+    fact = only(dosage=[{"asNeededCodeableConcept": {"text": "nausea"}}])
+    assert fact.purpose is Purpose.ANTIEMETIC
+
+
+def test_a_fault_in_a_referenced_medication_is_told_where_it_is_used() -> None:
+    product = {"resourceType": "Medication", "id": "med", "code": coded("L04AX04 ", ATC)}
+    record = chart(
+        statement(medicationCodeableConcept=gone, medicationReference={"reference": "Medication/med"}),
+        product,
+    )
+    assert issue_texts(record, "repaired") == "MedicationStatement/m1: in its Medication: code trimmed"

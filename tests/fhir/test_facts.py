@@ -127,6 +127,22 @@ def test_what_was_known_of_a_diagnosis_on_1_june_2024(onset: Any, recorded: Any,
     assert record.left_out == ({} if known else {"future": 1})
 
 
+def test_a_diagnosis_in_no_readable_form_is_an_issue() -> None:
+    record = chart(condition(code=4711))
+    assert (record.diagnoses, issue_codes(record)) == ((), {"unreadable-resource", "repaired"})
+    assert record.completeness["conditions"] == "partial"
+
+
+def test_a_suspicion_without_a_verification_status_is_provisional() -> None:
+    suspected = condition(code={"text": "Suspected multiple myeloma"}, verificationStatus=gone)
+    assert chart(suspected).diagnoses[0].provisional
+
+
+def test_an_end_without_a_date_is_an_end() -> None:
+    over = condition(clinicalStatus=gone, onsetDateTime="2020-01-01", abatementString="years ago")
+    assert chart(over).diagnoses[0].status == "history"
+
+
 def test_a_disease_resolved_after_the_evaluation_date_is_still_active_then() -> None:
     resolved = condition(clinicalStatus=coded("resolved", CLIN), abatementDateTime="2025-01-01")
     assert chart(resolved).diagnoses[0].status == "history"
@@ -217,6 +233,8 @@ ECOG = coded("89247-1", LOINC)
         ({"status": "entered-in-error"}, []),
         ({"status": "cancelled"}, []),
         ({"status": "amended"}, ["m-protein-serum 2 g/dL 2025-05-01"]),
+        ({"valueQuantity": gone, "valueString": 2}, []),
+        ({"effectiveDateTime": gone, "effectiveTiming": {"event": ["2025-04-01", "2025-05-01"]}}, ["m-protein-serum 2 g/dL 2025-05-01"]),
         ({"code": ECOG, "valueQuantity": gone, "valueInteger": 1}, ["ecog 1 2025-05-01"]),
         ({"code": ECOG, "valueQuantity": {"value": 2, "code": "{score}"}}, ["ecog 2 2025-05-01"]),
         ({"code": ECOG, "valueQuantity": gone, "valueCodeableConcept": {"text": "ECOG 1"}}, ["ecog 1 2025-05-01"]),

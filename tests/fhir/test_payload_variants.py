@@ -142,6 +142,12 @@ VARIANTS: list[tuple[str, dict[str, Any], list[str], str, str]] = [
     ("code a text", condition(code="Multiple myeloma"), [MM], "text where a concept belongs", reject),
     ("code a coding", condition(code=MYELOMA["coding"][0]), [MM], "a coding where a concept", reject),
     ("clinicalStatus a code (STU3)", condition(clinicalStatus="relapse"), ["multiple-myeloma relapse 2024-03-05"], "a code where a concept", reject),
+    ("note a text", statement(note="stable"), [LEN], "text where an annotation", reject),
+    ("status a list", statement(status=["completed"]), [LEN], "status: a list where one value", reject),
+    ("status an object", statement(status=coded("completed")), [LEN], "status: a concept where a code", reject),
+    ("period a date", statement(effectivePeriod="2024-01-10"), ["lenalidomide given 2024-01-10 to ?"], "a date where a period", reject),
+    ("coding of texts", statement(medicationCodeableConcept={"coding": ["L04AX04"], "text": "lenalidomide"}), [LEN], "entry that is no object", reject),
+    ("reference a text", statement(medicationCodeableConcept=gone, medicationReference="Medication/x"), [], "did not come along", reject),
     ("subject a text", statement(subject="Patient/p1"), [LEN], "", reject),
     # ---- numbers
     ("quantity as text", observation(valueQuantity={"value": "20", "unit": "g/L"}), [M2], "number written as text", ok),

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.fhir.read import ManyPatients, patients_in, read, resources_of
-from tests.fhir.charts import chart, condition, gone, issue_codes, observation, person, statement, told
+from cds_service.fhir.read import ManyPatients, draft_orders, patients_in, read, resources_of
+from tests.fhir.charts import chart, condition, gone, issue_codes, observation, order, person, statement, told
 from tests.fhir.stand_in import StandIn
 
 OTHER = "Patient/p2"
@@ -119,6 +119,11 @@ def test_a_patient_known_by_the_full_url_alone() -> None:
     assert record.left_out == {"other-patient": 1}
 
 
+def test_the_draft_orders_of_a_chart() -> None:
+    draft, signed = order(id="d1", status=" Draft "), order(id="d2")
+    assert draft_orders([draft, signed, statement(), None]) == [draft]  # type: ignore[list-item]
+
+
 # ---- copies and versions
 
 
@@ -147,8 +152,8 @@ def test_without_an_id_the_content_names_it() -> None:
 )
 def test_the_later_version_counts(older: dict[str, str], newer: dict[str, str]) -> None:
     before, after = statement(meta=older), statement(meta=newer, status="entered-in-error")
-    for order in ((before, after), (after, before)):
-        record = chart(*order)
+    for versions in ((before, after), (after, before)):
+        record = chart(*versions)
         assert (record.drugs, record.issues) == ((), ())
 
 
