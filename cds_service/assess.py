@@ -21,6 +21,7 @@ from cds_service.patient.types import PatientState
 from cds_service.record import ClinicalRecord, Completeness, Issue
 from cds_service.sequencing.answer import answer
 from cds_service.sequencing.choose import choose
+from cds_service.sequencing.settling import with_weighed_unknowns
 from cds_service.sequencing.types import Answer, Recommendation
 from cds_service.terminology import Terminology
 
@@ -103,7 +104,7 @@ class Assessor:
 
         Raises ManyPatients where the chart holds several patients and the question names none.
         """
-        chart = list(resources)
+        chart = resources if isinstance(resources, Sequence) else list(resources)
         record = read.read(
             chart,
             self.terminology,
@@ -115,6 +116,7 @@ class Assessor:
         )
         state = derive(record, self.knowledge, question.as_of, question.language)
         recommendation = choose(state, self.knowledge, question.region, question.pathway, self._formulary)
+        state = with_weighed_unknowns(state, recommendation, self.knowledge, self._formulary)
         shown = answer(question.moment, record, state, recommendation, self.knowledge)
         cards = self._renderer.cards(
             record,
@@ -177,7 +179,5 @@ def bundle_question(resources: Sequence[Resource], question: Question, draft_ord
     """The question with the chart's own draft orders taken as being signed now, where asked for."""
     if not draft_orders:
         return question
-    drafts = tuple(
-        r for r in resources if r.get("resourceType") == "MedicationRequest" and r.get("status") == "draft"
-    )
+    drafts = tuple(read.draft_orders(resources))
     return replace(question, drafts=drafts, moment="order-sign")

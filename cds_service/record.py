@@ -284,6 +284,7 @@ class ClinicalRecord:
     comorbidities: tuple[ComorbidityFact, ...] = ()
     allergies: tuple[AllergyFact, ...] = ()
     drafts: tuple[DrugFact, ...] = ()  # given == DRAFT
+    other_orders: bool = False  # something else than a mapped drug is being ordered
     encounter: str = ""  # "Encounter/e1", for the orders
     completeness: dict[str, Completeness] = field(default_factory=dict)  # by prefetch key
     left_out: dict[str, int] = field(default_factory=dict)  # "entered-in-error": 2, "other-patient": 1

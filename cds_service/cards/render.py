@@ -384,9 +384,9 @@ class _Told:
         )
 
     def _deletes(self, conflicts: Sequence[Conflict]) -> Iterator[Mapping[str, Any]]:
-        """One action per draft that conflicts, or that was chosen together with one that does."""
+        """One action per anti-myeloma or steroid draft: they are one regimen, replaced as a whole."""
         drafts = {draft.reference: draft for draft in self._record.drafts}
-        chosen = [d.reference for d in self._record.drafts if d.selected and self._is_treatment(d)]
+        chosen = [d.reference for d in self._record.drafts if self._is_treatment(d)]
         for reference in dict.fromkeys([*(c.reference for c in conflicts), *chosen]):
             draft = drafts.get(reference)
             relative = _relative((draft.replaces if draft else "") or reference)

@@ -117,7 +117,7 @@ def _judge(
         references = tuple(sorted({*course.derived_from, *by, *weighed}))
         return _Verdict(status, certainty, text.in_language(evidence.language), references, settles)
 
-    certainty = Certainty.PRESUMED if course.presumed else Certainty.DOCUMENTED
+    certainty = Certainty.COMPUTED if course.presumed else Certainty.DOCUMENTED
     # The drug's own entry says so: the dates need not be compared.
     if course.stop_reason is StopReason.PROGRESSION:
         return verdict(Status.REFRACTORY, certainty, "refractory-stop")
@@ -129,7 +129,7 @@ def _judge(
         inside = progressed_on_or_within(window, course.first, course.last, progression.on)
         if inside:
             words = "refractory-progression"
-            sure = progression.certainty if not course.presumed else Certainty.PRESUMED
+            sure = progression.certainty if not course.presumed else Certainty.COMPUTED
             return verdict(Status.REFRACTORY, sure, words, progression.on, progression.derived_from)
         if inside is None and open_question is None:
             settles = "last-dose" if not course.last.exact else "progression-date"

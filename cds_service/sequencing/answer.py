@@ -38,8 +38,8 @@ def answer(
         conflicts = tuple(_conflicts(record, state, recommendation, knowledge))
         if conflicts:
             return Answer(conflicts=conflicts)
-        if record.drafts:
-            return Answer()
+        if record.drafts or record.other_orders:
+            return Answer()  # an order that fits, or one of another kind
     missing = _missing(state, knowledge)
     if state.needs_treatment_choice:
         return Answer(sequencing=True, missing=() if recommendation.suggested else missing)

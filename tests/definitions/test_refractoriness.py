@@ -142,11 +142,11 @@ CASES = [
         "documented",
     ),
     (
-        "known from an active order only: presumed",
+        "known from an active order only: computed, not documented",
         [given("lenalidomide", "2022-01-10", ongoing=True, ordered=True), response("PD", "2026-01-12")],
         "lenalidomide",
         "refractory",
-        "presumed",
+        "computed",
     ),
     (
         "cyclophosphamide for mobilisation is no exposure",

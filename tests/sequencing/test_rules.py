@@ -10,6 +10,7 @@ from cds_service.knowledge.load import VERBS
 from cds_service.patient.state import derive
 from cds_service.record import AllergyFact, ComorbidityFact, DateSpan, Measurement
 from cds_service.sequencing.choose import choose
+from cds_service.sequencing.settling import with_weighed_unknowns
 from tests.chart import chart, given, procedure, regimen, response
 
 AS_OF = date(2026, 11, 1)
@@ -276,3 +277,34 @@ def test_every_bar_rule_is_encoded_or_says_where_it_lives(knowledge):
     beyond_the_table = {"BAR-T1"}  # the review's own Table 1, for whom no numbered rule speaks
     assert sorted({*encoded, *elsewhere, *told_elsewhere} - beyond_the_table) == numbers
     assert all(sum(verb in rule for verb in VERBS) == 1 for rule in raw["rules"])
+
+
+def _weighed(knowledge, facts):
+    state = derive(chart(*facts), knowledge, AS_OF)
+    recommendation = choose(state, knowledge, "EMA", "default")
+    weighed = with_weighed_unknowns(state, recommendation, knowledge, frozenset())
+    return {u.what: u.changes_suggestions for u in weighed.unknown}
+
+
+def test_whether_lenalidomide_is_refractory_would_change_the_answer(knowledge):
+    facts = [
+        given("lenalidomide", "2022-01-10"),
+        *regimen("bortezomib dexamethasone", "2022-01-10", "2022-08-01", "completion"),
+        PD,
+    ]
+    assert _weighed(knowledge, facts)["refractory:lenalidomide"]
+
+
+def test_whether_vincristine_is_refractory_would_not(knowledge):
+    facts = [*regimen(VRD, "2020-01-10", "2026-08-20"), given("vincristine", "2020-01-10"), PD]
+    assert _weighed(knowledge, facts) == {"refractory:vincristine": False, "ecog": False}
+
+
+def test_a_second_bcma_car_t_is_avoided(knowledge):
+    facts = [
+        *regimen("bortezomib lenalidomide", "2015-01-10", "2017-01-10", "progression"),
+        *regimen("daratumumab pomalidomide", "2017-03-10", "2019-01-10", "progression"),
+        given("idecabtagene-vicleucel", "2021-06-10", "2021-06-10"),
+        PD,
+    ]
+    assert "avoided-by-rule" in _codes(suggest(knowledge, facts), "cilta-cel")
