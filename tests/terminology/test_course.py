@@ -70,6 +70,8 @@ ACTIVE, RELAPSE, REMISSION, HISTORY = (
         (words("Mieloma multiplo recidivato"), MM, RELAPSE),
         (words("History of multiple myeloma"), MM, HISTORY),
         (words("Multiple myeloma (previously MGUS)"), MM, None),
+        (words("MM IgG kappa"), MM, None),
+        (words("MM in recidiva"), MM, RELAPSE),
         (words("mieloma smouldering"), "smouldering-myeloma", None),
     ],
 )
@@ -112,6 +114,7 @@ def test_doubtful_diagnoses(
         words("rule out multiple myeloma"),
         words("no evidence of myeloma"),
         words("Hypertension"),
+        words("MM of the left calf"),
         words("Multiple sclerosis, relapsing remitting"),
         coded(SNOMED, "190818004", "Waldenström macroglobulinemia"),
         coded(ICD_10_CM, "E85.4"),
