@@ -10,6 +10,9 @@ import calendar
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import TypeVar
+
+_Fact = TypeVar("_Fact")
 
 
 @dataclass(frozen=True, order=True)
@@ -292,14 +295,19 @@ class ClinicalRecord:
 
     def normalised(self) -> ClinicalRecord:
         """The same facts, each once and in one order: what is derived cannot depend on the input's."""
-        facts = (
-            "drugs",
-            "diagnoses",
-            "responses",
-            "procedures",
-            "measurements",
-            "comorbidities",
-            "allergies",
-            "drafts",
+        return replace(
+            self,
+            drugs=_each_once(self.drugs),
+            diagnoses=_each_once(self.diagnoses),
+            responses=_each_once(self.responses),
+            procedures=_each_once(self.procedures),
+            measurements=_each_once(self.measurements),
+            comorbidities=_each_once(self.comorbidities),
+            allergies=_each_once(self.allergies),
+            drafts=_each_once(self.drafts),
         )
-        return replace(self, **{name: tuple(sorted(set(getattr(self, name)), key=repr)) for name in facts})
+
+
+def _each_once(facts: tuple[_Fact, ...]) -> tuple[_Fact, ...]:
+    # By the text of a fact: fields that may be None have no order of their own.
+    return tuple(sorted(set(facts), key=repr))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.expectations import (
     can_be_shifted,
     chart,
