@@ -270,19 +270,23 @@ def shift_day(text: str, days: int) -> str:
     return (date.fromisoformat(match[1]) + timedelta(days)).isoformat() + (match[2] or "")
 
 
-def shift_dates(node: Any, days: int, key: str = "") -> Any:
+def shift_dates(node: Any, days: int, key: str = "", *, roughly: bool = False) -> Any:
     """A copy of a Bundle, resource or list with every date moved by whole days.
 
-    Raises ValueError where a date names only a year or a month.
+    A date that names only a year or a month is moved ``roughly``, by its middle, keeping its precision.
+    Raises ValueError on one where that is not allowed.
     """
     if isinstance(node, dict):
-        return {name: shift_dates(value, days, name) for name, value in node.items()}
+        return {name: shift_dates(value, days, name, roughly=roughly) for name, value in node.items()}
     if isinstance(node, list):
-        return [shift_dates(value, days, key) for value in node]
+        return [shift_dates(value, days, key, roughly=roughly) for value in node]
     if isinstance(node, str):
         if FULL_DATE.fullmatch(node):
             return shift_day(node, days)
         if COARSE_DATE.fullmatch(node) and key.lower().endswith(DATE_KEYS):
+            if roughly:
+                middle = f"{node}-15" if "-" in node else f"{node}-07-01"
+                return shift_day(middle, days)[: len(node)]
             raise ValueError(f"{key} {node!r} cannot be moved by days")
     return node
 
