@@ -19,6 +19,7 @@ import yaml
 
 from cds_service import report
 from cds_service.assess import Assessor, Question, bundle_question
+from cds_service.demo import bundle_of, region_of
 from cds_service.errors import SettingError
 from cds_service.fhir.read import ManyPatients, resources_of
 from cds_service.knowledge.load import KnowledgeError, load, root
@@ -135,15 +136,14 @@ def _asked(content: Any, settings: Settings, options: Mapping[str, Any]) -> tupl
     if not isinstance(content, dict):
         raise _CannotAssess("is no FHIR Bundle")
     own: Mapping[str, Any] = content if "bundle" in content and "resourceType" not in content else {}
-    bundle = own.get("bundle", content)
+    bundle = bundle_of(own) if own else content
     if not isinstance(bundle, dict) or bundle.get("resourceType") not in ("Bundle", "Parameters"):
         raise _CannotAssess("is no FHIR Bundle")
     resources = resources_of(bundle)
-    region: str = own["region"] if own.get("region") in ("EMA", "FDA") else settings.region
     day: date = options["as_of"].date() if options["as_of"] else _day(own.get("as_of"))
     question = Question(
         as_of=day,
-        region=options["region"] or region,
+        region=options["region"] or region_of(own, settings.region),
         pathway=options["pathway"] or settings.pathway,
         language=options["language"] or settings.language,
         patient_id=options["patient"] or own.get("patient_id"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import date
+from datetime import datetime
 from typing import Any, cast
-from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, request
 
 from cds_service.assess import Question, bundle_question
+from cds_service.demo import bundle_of, query_of
 from cds_service.errors import BadRequest, Fault, NotFound
 from cds_service.fhir.read import ManyPatients, resources_of
 from cds_service.hooks.answer import CdsServices
@@ -106,7 +106,7 @@ def _parameters() -> dict[str, Any]:
             faults.append(Fault(f"must be one of {', '.join(allowed[name])}", parameter=name))
         elif name == "as_of":
             try:
-                asked[name] = date.fromisoformat(value)
+                asked[name] = datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
             except ValueError:
                 faults.append(Fault("must be a day, YYYY-MM-DD", parameter=name))
         elif name in ("draft_orders", "trace"):
@@ -129,16 +129,12 @@ def demo_list() -> Response:
     """The synthetic patients, each with the address that assesses it as its file means it."""
     items = []
     for identifier, patient in demo_patients().items():
-        region = patient.get("region") if patient.get("region") in ("EMA", "FDA") else "EMA"
-        query = {"region": region, "as_of": patient["as_of"], "patient": patient["patient_id"]}
-        if patient.get("draft_orders"):
-            query["draft_orders"] = "true"
         named = ("id", "title", "narrative", "region", "as_of", "patient_id", "hook")
         items.append(
             {name: patient[name] for name in named if patient.get(name)}
             | {
                 "bundle": f"/api/v1/demo-patients/{identifier}",
-                "assess": f"/api/v1/assess?{urlencode(query)}",
+                "assess": f"/api/v1/assess?{query_of(patient)}",
             }
         )
     return _listed(items)
@@ -150,7 +146,7 @@ def demo_patient(identifier: str) -> Response:
     patient = demo_patients().get(identifier)
     if patient is None:
         raise NotFound("There is no demo patient of this id; /api/v1/demo-patients lists them.")
-    return json_response(patient["bundle"])
+    return json_response(bundle_of(patient))
 
 
 # ---- knowledge -------------------------------------------------------------------------------------------

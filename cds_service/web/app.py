@@ -52,7 +52,7 @@ def create_app(
         assessor = Assessor(knowledge, base_url=settings.public_url, formulary=settings.unavailable)
     app = Flask("cds_service.web", static_folder=None)
     app.config.update(
-        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        MAX_CONTENT_LENGTH=settings.max_body_bytes + 1,  # one more, see json_of
         MAX_BODY_MB=settings.max_body_mb,
         PUBLIC_URL=settings.public_url,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from flask import Request, Response
+from flask import Request, Response, current_app
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from cds_service.errors import BadRequest, Fault, UnsupportedMedia
 
@@ -16,7 +17,7 @@ def json_of(request: Request) -> Any:
     """The body, parsed. Content-Type may be JSON, any ``+json``, ``application/json+fhir``, or absent.
 
     Raises UnsupportedMedia for another type or a compressed body, BadRequest where it is not JSON; a body
-    over the limit raises werkzeug's RequestEntityTooLarge while it is read, chunked ones too.
+    over the limit raises werkzeug's RequestEntityTooLarge, chunked ones too.
     """
     kind = request.mimetype
     if kind and not (kind.endswith(("/json", "+json")) or kind == "application/json+fhir"):
@@ -24,6 +25,10 @@ def json_of(request: Request) -> Any:
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         raise UnsupportedMedia("Send the body uncompressed, without Content-Encoding.")
     data = request.get_data(cache=False)
+    limit = current_app.config["MAX_CONTENT_LENGTH"]
+    if limit is not None and len(data) >= limit:
+        # A chunked body has no length to refuse beforehand, and is silently cut where the limit is reached.
+        raise RequestEntityTooLarge
     try:
         return orjson.loads(data.removeprefix(_BOM))
     except orjson.JSONDecodeError as problem:
