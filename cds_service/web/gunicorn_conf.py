@@ -5,6 +5,7 @@ Threads, because a call may wait for the EHR's FHIR server; processes, because r
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
@@ -15,15 +16,21 @@ from typing import Any
 from cds_service.settings import load_settings
 from cds_service.web.logs import logging_config
 
+
+def _remove_folder(folder: str, master: int) -> None:
+    """Cleans up where the master ends; its workers inherit the duty and must leave it alone."""
+    if os.getpid() == master:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 _settings = load_settings()
 # Without brackets an IPv6 address and its port could not be told apart.
 _host = f"[{_settings.host}]" if ":" in _settings.host and "[" not in _settings.host else _settings.host
 
 # The metrics of all processes meet in files of this folder; it must be named before the first metric exists.
-_own_folder = ""
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-    _own_folder = tempfile.mkdtemp(prefix="myeloma-cds-metrics-")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _own_folder
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="myeloma-cds-metrics-")
+    atexit.register(_remove_folder, os.environ["PROMETHEUS_MULTIPROC_DIR"], os.getpid())
 
 bind = f"{_host}:{_settings.port}"
 worker_class = "gthread"
@@ -60,9 +67,3 @@ def child_exit(server: Any, worker: Any) -> None:
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
-
-
-def on_exit(server: Any) -> None:
-    """The master ends: its metrics go with it."""
-    if _own_folder:
-        shutil.rmtree(_own_folder, ignore_errors=True)
