@@ -147,7 +147,7 @@ def _asked(content: Any, settings: Settings, options: Mapping[str, Any]) -> tupl
         pathway=options["pathway"] or settings.pathway,
         language=options["language"] or settings.language,
         patient_id=options["patient"] or own.get("patient_id"),
-        validation=settings.validation,
+        validation=settings.validation or "relevant",
     )
     drafted = options["draft_orders"]
     if drafted is None:

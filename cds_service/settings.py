@@ -68,8 +68,8 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         None, description="comma list of browser origins; default * while auth is off, else none"
     )
-    validation: Literal["fast", "relevant", "all", "off"] = Field(
-        "relevant", description="how deep foreign resources are checked"
+    validation: Literal["fast", "relevant", "all", "off"] | None = Field(
+        None, description="how deep foreign resources are checked; default relevant, on the hooks fast"
     )
     max_body_mb: float = Field(32, gt=0, le=1024, description="largest request body, in megabytes")
     fetch_timeout_s: float = Field(3, gt=0, le=25, description="time one request to a FHIR server may take")
@@ -193,6 +193,7 @@ class Settings(BaseSettings):
                 "base_url": self.public_url,
                 "auth": "off",
                 "cors_origins": ",".join(self.allowed_origins),
+                "validation": self.validation or "relevant (hooks: fast)",
                 "log_format": "json" if self.json_logs else "text",
             }.get(name, text)
             rows.append(

@@ -32,7 +32,8 @@ class Circumstances:
     region: str = "EMA"
     pathway: str = "default"
     language: str = "en"
-    validation: str = "relevant"
+    validation: str = "relevant"  # of bundles sent to be assessed
+    hook_validation: str = "fast"  # of hooks, which somebody waits for
     silent: bool = False  # everything is computed, no card is shown
 
 
@@ -93,7 +94,7 @@ class CdsServices:
                 selections=request.selections,
                 encounter=f"Encounter/{request.encounter_id}" if request.encounter_id else "",
                 completeness=chart.completeness,
-                validation=here.validation,
+                validation=here.hook_validation,
                 issues=tuple(chart.issues),
             ),
         )

@@ -69,7 +69,8 @@ def create_app(
             region=settings.region,
             pathway=settings.pathway,
             language=settings.language,
-            validation=settings.validation,
+            validation=settings.validation or "relevant",
+            hook_validation=settings.validation or "fast",
             silent=settings.mode == "silent",
         ),
     )

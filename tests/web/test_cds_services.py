@@ -195,6 +195,50 @@ def test_a_hook_instance_that_is_no_uuid_stays_out_of_the_log(
     assert "Rossi" not in capfd.readouterr().err
 
 
+class Listening:
+    """Passes a question on and keeps it."""
+
+    def __init__(self, assessor: Any) -> None:
+        self.assessor = assessor
+        self.question: Any = None
+
+    def assess(self, resources: Any, question: Any) -> Any:
+        self.question = question
+        return self.assessor.assess(resources, question)
+
+
+def test_what_the_hook_asks(make_client: MakeClient, assessor: Any) -> None:
+    listening = Listening(assessor)
+    client = make_client(assessor=listening, region="FDA", language="it", pathway="barila-2025")
+    body = call("order-select", "order-daratumumab-when-refractory", encounterId="e1")
+    del body["prefetch"]["allergies"]
+    assert post(client, "/cds-services/rrmm-order-select", body).status_code == 200
+    asked = listening.question
+    assert (asked.region, asked.language, asked.pathway) == ("FDA", "it", "barila-2025")
+    assert (asked.moment, asked.patient_id, asked.encounter) == (
+        "order-select",
+        "ord-patient",
+        "Encounter/e1",
+    )
+    assert str(asked.as_of) == "2026-05-11"
+    assert next(draft["id"] for draft in asked.drafts) == "ord-draft-daratumumab"
+    assert asked.selections == tuple(body["context"]["selections"])
+    assert asked.completeness["allergies"] == "absent" and asked.completeness["conditions"] == "complete"
+    assert [issue.where for issue in asked.issues] == ["prefetch/allergies"]
+    assert asked.validation == "fast"
+    post(client, "/api/v1/assess", {"resourceType": "Bundle"})
+    assert listening.question.validation == "relevant"
+
+
+@pytest.mark.parametrize("hook", HOOKS[1:])
+def test_an_order_hook_called_with_nothing_but_the_patient(client: FlaskClient, hook: str) -> None:
+    body = call(hook)  # the sandbox does this where a tab is pressed again
+    assert set(body["context"]) == {"userId", "patientId"}
+    answer = post(client, f"/cds-services/rrmm-{hook}", body)
+    assert answer.status_code == 200
+    assert faults(answer.json, "cds-response") == []
+
+
 class Failing:
     """An assessor that breaks with chart text in its mouth."""
 

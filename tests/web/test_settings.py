@@ -34,6 +34,8 @@ def test_defaults() -> None:
     assert settings.allowed_origins == ("*",)
     assert settings.allowed_fhir_servers == ()
     assert settings.prefetch_include is True
+    shown = {row["variable"]: row["value"] for row in settings.shown()}
+    assert shown["CDS_VALIDATION"] == "relevant (hooks: fast)"
 
 
 @pytest.mark.parametrize(
