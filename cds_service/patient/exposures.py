@@ -8,7 +8,16 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from cds_service.knowledge.types import Knowledge
-from cds_service.record import ClinicalRecord, DateSpan, DrugFact, Given, ProcedureFact, Purpose, StopReason
+from cds_service.record import (
+    ClinicalRecord,
+    DateSpan,
+    DiagnosisStatus,
+    DrugFact,
+    Given,
+    ProcedureFact,
+    Purpose,
+    StopReason,
+)
 
 LONG_AGO = date(1900, 1, 1)
 """Earliest day of an uncharted start: before any myeloma drug existed."""
@@ -40,6 +49,13 @@ _GRAVEST_STOP = (
     StopReason.OTHER,
     StopReason.UNKNOWN,
 )
+
+
+FAILURE = frozenset({StopReason.PROGRESSION, StopReason.NO_RESPONSE})
+"""Stops that make the drug refractory by the chart's own word."""
+
+DECIDED = FAILURE | {StopReason.TOXICITY, StopReason.ALLERGY}
+"""Stops after which an entry left open is taken for forgotten, not for a drug still given."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +95,7 @@ def courses(record: ClinicalRecord, knowledge: Knowledge, as_of: date) -> tuple[
         drug = knowledge.drugs.get(fact.drug)
         if drug is None or drug.role == "supportive" or fact.given is Given.DRAFT:
             continue
-        fact = replace(fact, purpose=fact.purpose or _purpose_by_procedure(fact, record, knowledge))
+        fact = replace(fact, purpose=fact.purpose or _purpose_by_neighbours(fact, record, knowledge))
         if fact.purpose not in NO_TREATMENT_OF_MYELOMA:
             by_drug[fact.drug].append(_course(fact, drug.one_off, as_of))
     merged = [
@@ -104,24 +120,43 @@ def _infused(procedures: Iterable[ProcedureFact], knowledge: Knowledge) -> Itera
             )
 
 
-def _purpose_by_procedure(fact: DrugFact, record: ClinicalRecord, knowledge: Knowledge) -> Purpose | None:
-    """The purpose that a procedure shortly afterwards gives away; None where none does."""
+def _purpose_by_neighbours(fact: DrugFact, record: ClinicalRecord, knowledge: Knowledge) -> Purpose | None:
+    """The purpose that a procedure soon afterwards, or the diagnosis of that time, gives away; else None."""
     if fact.first_dose is None:
         return None
+    last = fact.last_dose or fact.first_dose
     for rule in knowledge.definitions["imwg"]["purposes"]:
-        if fact.drug not in rule["drugs"]:
+        # The whole course must lie in the window: months of oral melphalan before a transplant are
+        # treatment, two days of it are conditioning.
+        too_long = (last.latest - fact.first_dose.earliest).days >= rule.get(
+            "longest_days", rule["within_days"]
+        )
+        if fact.drug not in rule["drugs"] or fact.ongoing or too_long:
             continue
         reach = timedelta(days=rule["within_days"])
         for procedure in record.procedures:
             if procedure.kind not in rule["before"] or procedure.on is None:
                 continue
-            # The whole course must lie in the window: months of oral melphalan before a transplant are
-            # treatment, two days of it are conditioning.
-            last = fact.last_dose or fact.first_dose
             begins_close = procedure.on.earliest - reach <= fact.first_dose.earliest
-            if begins_close and last.latest <= procedure.on.latest and not fact.ongoing:
+            if begins_close and last.latest <= procedure.on.latest:
                 return Purpose(rule["purpose"])
-    return None
+    return Purpose.SMOULDERING if _while_smouldering(fact, record) else None
+
+
+def _while_smouldering(fact: DrugFact, record: ClinicalRecord) -> bool:
+    """Whether the drug began after a charted smouldering disease and ended before the myeloma's onset."""
+    sure = [d for d in record.diagnoses if not d.provisional and d.onset is not None]
+    smouldering = [d.onset for d in sure if d.kind == "smouldering-myeloma" and d.onset]
+    # A relapse entry's onset is that of the relapse: it says nothing of when the myeloma began.
+    active = [
+        d.onset
+        for d in sure
+        if d.kind == "multiple-myeloma" and d.status is not DiagnosisStatus.RELAPSE and d.onset
+    ]
+    if not smouldering or fact.first_dose is None or fact.last_dose is None or fact.ongoing:
+        return False
+    began = min(smouldering).earliest <= fact.first_dose.earliest
+    return began and bool(active) and fact.last_dose.latest < min(active).earliest
 
 
 def _course(fact: DrugFact, one_off: bool, as_of: date) -> Course:
@@ -175,31 +210,49 @@ def _belongs(earlier: Course, later: Course, dose_interval_days: int) -> bool:
     if (earlier.purpose in EXPOSURE_WITHOUT_LINE) != (later.purpose in EXPOSURE_WITHOUT_LINE):
         return False
     # A drug stopped for progression, or because it did not work, is begun anew by what follows.
-    ended_by_disease = earlier.stop_reason in (StopReason.PROGRESSION, StopReason.NO_RESPONSE)
+    ended_by_disease = earlier.stop_reason in FAILURE
     if ended_by_disease and earlier.last.latest < later.first.earliest:
         return False
-    # The gap is measured from the latest certain day of giving; an undated stop bridges nothing unless
-    # the next entry begins inside what is known.
+    # The gap is measured from the latest certain day of giving, with half an interval for a dose given
+    # late; an undated stop bridges nothing unless the next entry begins inside what is known.
     known_until = earlier.last.earliest if not earlier.last.exact else earlier.last.latest
-    return later.first.earliest <= known_until + timedelta(days=dose_interval_days)
+    return later.first.earliest <= known_until + timedelta(days=dose_interval_days * 3 // 2)
 
 
 def _joined(a: Course, b: Course) -> Course:
-    # The entry that reaches further tells of the end. Where one of two entries leaves its end open and
-    # the other dates it later or equal, the dated one settles it.
-    later = max((a, b), key=lambda c: (c.ongoing, c.last.exact, c.last.latest))
-    reasons = [c.stop_reason for c in (a, b)]
+    later = _tells_the_end(a, b)
+    # A stop for progression is never lost, also where another entry reaches further; of other reasons the
+    # one of the later end counts: what was stopped for toxicity and begun again was tolerated after all.
+    failures = [c.stop_reason for c in (a, b) if c.stop_reason in FAILURE]
     return Course(
         drug=a.drug,
         first=min(a.first, b.first),
         last=later.last,
         ongoing=later.ongoing,
-        # Kept also where another entry calls the drug ongoing: a stop for progression is never lost.
-        stop_reason=min(reasons, key=_GRAVEST_STOP.index),
+        stop_reason=min(failures or [later.stop_reason], key=_GRAVEST_STOP.index),
         purpose=a.purpose or b.purpose,
         regimen=a.regimen or b.regimen,
         line_number=a.line_number or b.line_number,
         presumed=a.presumed and b.presumed,
         one_off=a.one_off,
         derived_from=tuple(sorted({*a.derived_from, *b.derived_from})),
+    )
+
+
+def _tells_the_end(a: Course, b: Course) -> Course:
+    """The entry that says how the joined course ends.
+
+    An entry left open does not outlast a charted stop for failure or toxicity that fell after it began,
+    nor an open order a stop that a statement charts: old orders stay "active" in many charts. Otherwise
+    the entry that reaches further tells, and of two that reach as far the one with an exact day, then the
+    one that gives a reason.
+    """
+    for open_entry, ended in ((a, b), (b, a)):
+        if open_entry.ongoing and not ended.ongoing and open_entry.first.earliest <= ended.last.latest:
+            decided = ended.stop_reason in DECIDED
+            if decided or (open_entry.presumed and not ended.presumed):
+                return ended
+    return max(
+        (a, b),
+        key=lambda c: (c.ongoing, c.last.exact, c.last.latest, -_GRAVEST_STOP.index(c.stop_reason)),
     )

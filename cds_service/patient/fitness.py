@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
 
 from cds_service.record import ComorbidityFact, DateSpan, Measurement
 
@@ -22,13 +24,22 @@ def age_on(birth: DateSpan | None, as_of: date) -> int | None:
     return youngest if youngest == oldest else None
 
 
-def latest(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
-    """The latest measurement of each concept; of several on one day the last by reference."""
+def latest(
+    measurements: Sequence[Measurement], as_of: date, reach_days: Mapping[str, Any]
+) -> dict[str, Measurement]:
+    """The latest measurement of each concept that still speaks for the present; of one day the last read.
+
+    ``reach_days`` gives by concept, else under "value", how old a number may be. A finding without a number
+    (biology) does not age.
+    """
     found: dict[str, Measurement] = {}
     for measurement in sorted(
         (m for m in measurements if m.on is not None), key=lambda m: (m.concept, m.on, m.reference)
     ):
-        found[measurement.concept] = measurement
+        reach = timedelta(days=reach_days.get(measurement.concept, reach_days["value"]))
+        current = measurement.on is not None and measurement.on.latest + reach >= as_of
+        if current or (measurement.value is None and measurement.text in ("present", "absent")):
+            found[measurement.concept] = measurement
     return found
 
 
@@ -50,6 +61,19 @@ def severity_grade(severity: str) -> int | None:
     return _SEVERITY_RANK.index(severity) + 1 if severity in _SEVERITY_RANK else None
 
 
-def merged_comorbidities(facts: Sequence[ComorbidityFact]) -> tuple[ComorbidityFact, ...]:
-    """One entry for each concept, severity and whether it is active, in a stable order."""
-    return tuple(sorted(facts, key=lambda c: (c.concept, not c.active, c.severity, c.reference)))
+def comorbidities_now(
+    facts: Sequence[ComorbidityFact], as_of: date, reach_days: Mapping[str, Any]
+) -> tuple[ComorbidityFact, ...]:
+    """The comorbidities in a stable order; one whose kind passes, and has, is no longer active.
+
+    ``reach_days`` gives by concept how long after its onset an event such as an infection bears on the
+    choice, whatever the chart forgot to close.
+    """
+
+    def active(fact: ComorbidityFact) -> bool:
+        reach = reach_days.get(fact.concept)
+        passed = reach is not None and fact.onset is not None and fact.onset.latest + timedelta(reach) < as_of
+        return fact.active and not passed
+
+    current = [replace(fact, active=active(fact)) for fact in facts]
+    return tuple(sorted(current, key=lambda c: (c.concept, not c.active, c.severity, c.reference)))

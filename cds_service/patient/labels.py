@@ -23,18 +23,21 @@ def labels(
     classes: Mapping[str, ClassState],
     lines: Sequence[Line],
     responses: Sequence[ResponseFact],
+    prior_lines: int | None,
     needs_choice: bool,
+    failed: bool,
     months_to_first_progression: tuple[float, float] | None,
     knowledge: Knowledge,
 ) -> tuple[str, ...]:
     """The labels that surely hold, in the order of the interface. An unknown datum gives no label.
 
+    ``failed`` says whether the last line has progressed or did not respond, drafts aside;
     ``months_to_first_progression`` is the shortest and longest time the dates allow.
     """
     numbers = knowledge.definitions["imwg"]["labels"]
     three: list[str] = numbers["three_classes"]
     found: list[str] = []
-    if len(lines) == 1 and needs_choice:
+    if prior_lines == 1 and failed:
         found.append("first-relapse")
     refractory = sorted((k for k in three if classes[k].status is Status.REFRACTORY), key=str.casefold)
     if len(refractory) == 2:
@@ -54,7 +57,7 @@ def labels(
         and months_to_first_progression[1] < numbers["functional_high_risk_months"]
     ):
         found.append("functional-high-risk")
-    if needs_choice and len(lines) == 1 and _never_responded(lines[0], responses):
+    if failed and prior_lines == 1 and len(lines) == 1 and _never_responded(lines[0], responses):
         found.append("primary-refractory")
     if not needs_choice:
         found.append("not-applicable")

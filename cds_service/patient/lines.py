@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Any
 
 from cds_service.knowledge.types import Knowledge
 from cds_service.knowledge.wording import sentence
-from cds_service.patient.exposures import EXPOSURE_WITHOUT_LINE, Course
+from cds_service.patient.exposures import DECIDED, EXPOSURE_WITHOUT_LINE, LONG_AGO, Course
 from cds_service.patient.progression import Event
 from cds_service.patient.types import Certainty, Line
 from cds_service.record import (
@@ -52,6 +53,8 @@ class _Draft:
     courses: list[Course] = field(default_factory=list)
     transplants: list[ProcedureFact] = field(default_factory=list)
     carried: list[Course] = field(default_factory=list)  # begun in an earlier line and still given
+    explained: bool = True  # a charted progression tells why the line before it ended
+    gap: bool = False  # by the charted numbers, lines are missing before this one
 
     @property
     def start(self) -> DateSpan:
@@ -83,10 +86,9 @@ def count_lines(
     courses: Sequence[Course],
     events: Sequence[Event],
     knowledge: Knowledge,
-    as_of: date,
     language: str,
 ) -> Counted:
-    """The lines of therapy given up to ``as_of``, oldest first.
+    """The lines of therapy given so far, oldest first.
 
     Source: Rajkumar et al., Blood 2015;126:921-2; the day counts are those of definitions/imwg.yaml.
     """
@@ -99,23 +101,32 @@ def count_lines(
     steroids = [c for c in courses if knowledge.drugs[c.drug].role == "steroid"]
     transplants = _distinct_transplants(record.procedures)
     drafts = _collect(treatment, transplants, events, record.responses, numbers)
-    drafts = [d for d in drafts if _is_line(d, events, numbers, as_of)]
+    drafts = [d for d in drafts if _is_line(d, events, numbers)]
+    if drafts:  # what came before was less than a cycle: this is the first treatment
+        drafts[0].starts_because, drafts[0].certainty = "first-treatment", Certainty.DOCUMENTED
     lines: list[Line] = []
     members: list[tuple[Course, ...]] = []
     presumed: list[DateSpan] = []
     issues: list[Issue] = []
-    for number, draft in enumerate(drafts, start=1):
-        following = drafts[number].start if number < len(drafts) else None
+    number = 0
+    for place, draft in enumerate(drafts):
+        number = max([number + 1, *(c.line_number for c in draft.courses if c.line_number)])
+        following = drafts[place + 1].start if place + 1 < len(drafts) else None
         with_steroids = [
             s
             for s in steroids
-            if s.first.latest >= draft.start.earliest - timedelta(days=numbers["assembly_days"])
+            if s.last.latest >= draft.start.earliest
             and s.first.earliest <= draft.last_given
             and (following is None or s.first.earliest < following.earliest)
         ]
-        if number > 1 and draft.certainty is Certainty.PRESUMED and draft.starts_because == "progression":
-            presumed.append(draft.start)
-        line, found = _line(number, draft, with_steroids, following, events, record, knowledge, language)
+        if place and not draft.explained:
+            # With lines missing in between, the one before ended on some day before this one began.
+            before = drafts[place - 1].last_given
+            gap = draft.gap and before < draft.start.earliest
+            presumed.append(DateSpan(before, draft.start.latest) if gap else draft.start)
+        line, found = _line(
+            number, place + 1, draft, with_steroids, following, events, record, knowledge, language
+        )
         lines.append(line)
         members.append((*draft.courses, *draft.carried, *with_steroids))
         issues.extend(found)
@@ -143,32 +154,81 @@ def _collect(
     numbers: Mapping[str, Any],
 ) -> list[_Draft]:
     drafts: list[_Draft] = []
-    steps: list[tuple[DateSpan, int, str, Course | ProcedureFact]] = [
-        (c.first, 1, c.drug, c) for c in treatment
-    ] + [(t.on, 0, t.kind, t) for t in transplants if t.on]
-    for start, _, _, step in sorted(steps, key=lambda s: s[:3]):
+    steps: list[Course | ProcedureFact] = [*treatment, *transplants]
+
+    # What begins together belongs together: if one of its drugs opens a line, all are of that line.
+    ordered = sorted(steps, key=lambda step: (_began(step), str(step)))
+    for _, together in groupby(ordered, key=lambda step: _began(step).earliest):
+        group = list(together)
         current = drafts[-1] if drafts else None
-        if isinstance(step, Course):
-            why = _new_line_reason(current, step, events, responses, treatment, numbers)
-        else:
-            why = _transplant_reason(current, step, events, numbers)
-        if why is not None:
-            draft = _Draft(*why)
-            if current is not None:
-                overlap = timedelta(days=numbers["complete_cycle_days"])
-                draft.carried = [
-                    c
-                    for c in (*current.courses, *current.carried)
-                    if c.last.earliest >= start.latest + overlap and not c.one_off
-                ]
-            drafts.append(draft)
-            current = draft
-        assert current is not None  # noqa: S101 (the first step always opens a line)
-        if isinstance(step, Course):
-            current.courses.append(step)
-        else:
-            current.transplants.append(step)
+        reasons = [
+            _new_line_reason(current, step, events, responses, treatment, numbers)
+            if isinstance(step, Course)
+            else _transplant_reason(current, step, events, numbers)
+            for step in group
+        ]
+        opening = [reason for reason in reasons if reason is not None]
+        if opening or current is None:
+            current = _opened(current, group, opening, events, numbers)
+            drafts.append(current)
+        for step in group:
+            if isinstance(step, Course):
+                current.courses.append(step)
+            else:
+                current.transplants.append(step)
     return drafts
+
+
+def _began(step: Course | ProcedureFact) -> DateSpan:
+    on = step.first if isinstance(step, Course) else step.on
+    return on or DateSpan(LONG_AGO, LONG_AGO)
+
+
+def _opened(
+    before: _Draft | None,
+    group: Sequence[Course | ProcedureFact],
+    reasons: Sequence[tuple[str, Certainty]],
+    events: Sequence[Event],
+    numbers: Mapping[str, Any],
+) -> _Draft:
+    """A new line, with the drugs of the one before that go on in it."""
+    draft = _Draft(*(_strongest(reasons) if reasons else ("first-treatment", Certainty.COMPUTED)))
+    if before is None:
+        return draft
+    start = min(_began(step) for step in group)
+    overlap = timedelta(days=numbers["complete_cycle_days"])
+    draft.carried = [
+        c
+        for c in (*before.courses, *before.carried)
+        if c.last.earliest >= start.latest + overlap and not c.one_off
+    ]
+    draft.explained = _event_between(events, before.start.latest, start) is not None
+    draft.gap = _numbers_missing(before, group)
+    return draft
+
+
+_REASON_ORDER = (
+    "first-treatment",
+    "restart",
+    "progression",
+    "insufficient-response",
+    "toxicity",
+    "second-transplant",
+    "other-change",
+)
+
+
+def _strongest(reasons: Sequence[tuple[str, Certainty]]) -> tuple[str, Certainty]:
+    """Of several reasons the surest, then the gravest."""
+    order = {Certainty.DOCUMENTED: 0, Certainty.COMPUTED: 1, Certainty.PRESUMED: 2}
+    return min(reasons, key=lambda r: (order[r[1]], _REASON_ORDER.index(r[0])))
+
+
+def _numbers_missing(line: _Draft, group: Sequence[Course | ProcedureFact]) -> bool:
+    """Whether the charted line numbers skip one or more lines between these two."""
+    before = [c.line_number for c in line.courses if c.line_number]
+    after = [s.line_number for s in group if isinstance(s, Course) and s.line_number]
+    return bool(before and after) and min(after) > max(before) + 1
 
 
 def _event_between(events: Sequence[Event], after: date, until: DateSpan) -> Event | None:
@@ -188,43 +248,56 @@ def _new_line_reason(
     if line is None:
         return "first-treatment", Certainty.DOCUMENTED
     charted = {c.line_number for c in line.courses if c.line_number}
-    if course.line_number and charted:
-        # A charted line number decides; what the dates say otherwise is reported as an issue.
-        if course.line_number in charted:
-            return None
-        event = _event_between(events, line.start.latest, course.first)
-        return ("progression" if event else "other-change"), Certainty.DOCUMENTED
-    if line.courses and _bridged(line, course, numbers):
+    numbered_apart = bool(course.line_number and charted) and course.line_number not in charted
+    if course.line_number and charted and not numbered_apart:
+        return None  # a line number in the chart is honoured, whatever the dates say
+    if line.courses and not numbered_apart and _bridged(line, course, numbers):
         return None
     known_drug = course.drug in line.drugs
     event = _event_between(events, line.start.latest, course.first)
     if event is not None and event.on.earliest > line.start.earliest:
         return ("restart" if known_drug else "progression"), Certainty.DOCUMENTED
-    if known_drug:
-        return None
-    if not line.courses:  # a transplant alone so far
-        return None
-    if (course.first.earliest - line.start.latest).days <= numbers["assembly_days"]:
-        return None
-    if _planned_after_transplant(line, course, numbers) or _planned_maintenance(
-        line, course, responses, treatment, numbers
+    if not numbered_apart and (
+        known_drug
+        or not line.courses  # a transplant alone so far
+        or _assembled(line, course, numbers)
+        or _planned_after_transplant(line, course, numbers)
+        or _planned_maintenance(line, course, responses, treatment, numbers)
     ):
         return None
+    return _reason_by_stops(line, course, numbers)
+
+
+def _reason_by_stops(line: _Draft, course: Course, numbers: Mapping[str, Any]) -> tuple[str, Certainty]:
+    """Why a new line begins, by the reasons for which the drugs before it were stopped.
+
+    A toxicity or a wish explains it only where every drug stopped of late has such a reason: what was
+    stopped beside it without one may have failed.
+    """
+    stopped = [c for c in line.courses if not c.ongoing]
     recent = [
-        c
-        for c in line.courses
-        if not c.ongoing and abs((course.first.earliest - c.last.latest).days) <= numbers["same_event_days"]
+        c for c in stopped if abs((course.first.earliest - c.last.latest).days) <= numbers["same_event_days"]
     ]
-    stops = {c.stop_reason for c in (recent or line.courses) if not c.ongoing}
-    if StopReason.NO_RESPONSE in stops:
+    reasons = {c.stop_reason for c in recent or stopped}
+    if StopReason.NO_RESPONSE in reasons:
         return "insufficient-response", Certainty.DOCUMENTED
-    if StopReason.PROGRESSION in stops:
+    if StopReason.PROGRESSION in reasons:
         return "progression", Certainty.DOCUMENTED
-    if stops & {StopReason.TOXICITY, StopReason.ALLERGY}:
-        return "toxicity", Certainty.DOCUMENTED
-    if StopReason.CHOICE in stops:
+    unexplained = reasons & {StopReason.UNKNOWN, StopReason.OTHER}
+    if reasons & {StopReason.TOXICITY, StopReason.ALLERGY}:
+        return "toxicity", Certainty.PRESUMED if unexplained else Certainty.DOCUMENTED
+    if StopReason.CHOICE in reasons and not unexplained:
         return "other-change", Certainty.COMPUTED
     return "progression", Certainty.PRESUMED
+
+
+def _assembled(line: _Draft, course: Course, numbers: Mapping[str, Any]) -> bool:
+    """Whether the drug completes a regimen begun shortly before, none of it stopped for a bad reason."""
+    within = (course.first.earliest - line.start.latest).days <= numbers["assembly_days"]
+    week = timedelta(days=7)
+    running = any(c.ongoing or c.last.latest >= course.first.earliest - week for c in line.courses)
+    failed = any(c.stop_reason in DECIDED and not c.ongoing for c in line.courses)
+    return within and running and not failed
 
 
 def _bridged(line: _Draft, course: Course, numbers: Mapping[str, Any]) -> bool:
@@ -236,12 +309,21 @@ def _bridged(line: _Draft, course: Course, numbers: Mapping[str, Any]) -> bool:
 
 
 def _planned_after_transplant(line: _Draft, course: Course, numbers: Mapping[str, Any]) -> bool:
-    """Consolidation or maintenance: begun within a year of the line's transplant, planned with it."""
-    return any(
-        t.on is not None
-        and 0 <= (course.first.earliest - t.on.latest).days <= numbers["maintenance_after_transplant_days"]
-        for t in line.transplants
-    )
+    """Consolidation or maintenance planned with the line's transplant.
+
+    Consolidation begins soon after it, before any maintenance; maintenance is a drug in use for it, begun
+    within a year. Neither follows a drug that was given after the transplant and failed or was not borne.
+    """
+    done = [t.on.latest for t in line.transplants if t.on and t.on.latest <= course.first.earliest]
+    if not done or course.one_off:
+        return False
+    since = (course.first.earliest - max(done)).days
+    afterwards = [c for c in line.courses if c.first.earliest > max(done)]
+    if any(c.stop_reason in DECIDED and not c.ongoing for c in afterwards):
+        return False
+    consolidation = since <= numbers["consolidation_days"] and not afterwards
+    maintenance = course.drug in numbers["maintenance_drugs"]
+    return consolidation or (maintenance and since <= numbers["maintenance_after_transplant_days"])
 
 
 def _planned_maintenance(
@@ -287,7 +369,7 @@ def _transplant_reason(
     return None
 
 
-def _is_line(draft: _Draft, events: Sequence[Event], numbers: Mapping[str, Any], as_of: date) -> bool:
+def _is_line(draft: _Draft, events: Sequence[Event], numbers: Mapping[str, Any]) -> bool:
     """Whether the treatment came to a complete cycle, or ended for progression, or is just beginning."""
     if any(c.ongoing or c.one_off for c in draft.courses) or draft.transplants:
         return True
@@ -301,6 +383,7 @@ def _is_line(draft: _Draft, events: Sequence[Event], numbers: Mapping[str, Any],
 
 def _line(
     number: int,
+    counted: int,
     draft: _Draft,
     steroids: Sequence[Course],
     following: DateSpan | None,
@@ -325,9 +408,9 @@ def _line(
     ongoing = any(c.ongoing for c in draft.courses) and following is None
     issues = []
     charted = next((c.line_number for c in draft.courses if c.line_number), None)
-    if charted and charted != number:
+    if charted and charted != counted:
         text = sentence(
-            knowledge.definitions, "line", "charted-number", charted=str(charted), counted=str(number)
+            knowledge.definitions, "line", "charted-number", charted=str(charted), counted=str(counted)
         )
         where = draft.courses[0].derived_from[0]
         issues.append(Issue(Severity.WARNING, "line-number", text.in_language(language), where))
@@ -340,7 +423,7 @@ def _line(
     line = Line(
         number=number,
         start=draft.start if all(c.dated for c in draft.courses) else None,
-        end=None if ongoing else _end(draft, steroids),
+        end=None if ongoing else _end(draft, steroids, following),
         drugs=tuple(key for _, key in drugs),
         regimen=_regimen_name(draft, steroids, knowledge),
         transplant=bool(draft.transplants),
@@ -348,15 +431,19 @@ def _line(
         progression=progression,
         starts_because=draft.starts_because,
         ends_because=_ends_because(draft, event, ongoing),
-        certainty=Certainty.DOCUMENTED if charted == number else draft.certainty,
+        certainty=Certainty.DOCUMENTED if charted == counted else draft.certainty,
         derived_from=tuple(sorted(references | {r.reference for r in responses if r.category is best})),
     )
     return line, issues
 
 
-def _end(draft: _Draft, steroids: Sequence[Course]) -> DateSpan | None:
+def _end(draft: _Draft, steroids: Sequence[Course], following: DateSpan | None) -> DateSpan | None:
+    """The last dose of the line; a drug carried over into the next one does not prolong this."""
     ends = [c.last for c in (*draft.courses, *steroids)]
-    return max(ends, key=lambda s: (s.latest, s.earliest)) if ends else None
+    if not ends:
+        return None
+    last = max(ends, key=lambda s: (s.latest, s.earliest))
+    return following if following is not None and last.latest > following.latest else last
 
 
 def _ends_because(draft: _Draft, event: Event | None, ongoing: bool) -> str:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from cds_service.knowledge.types import Knowledge, Text
 from cds_service.knowledge.wording import sentence
 from cds_service.patient.exposures import Course
 from cds_service.patient.types import Certainty, Progression
-from cds_service.record import ClinicalRecord, DateSpan, DiagnosisFact, DiagnosisStatus, StopReason
+from cds_service.record import (
+    ClinicalRecord,
+    DateSpan,
+    DiagnosisFact,
+    DiagnosisStatus,
+    Response,
+    StopReason,
+)
 
-CHARTED = 4
-"""Progressions of this trust or better are charted or computed; beyond it they are presumed."""
-
-PRESUMED = 5
+RESPONDING = frozenset({Response.SCR, Response.CR, Response.VGPR, Response.PR})
+"""Categories of a partial response or better."""
 
 
 def progressed_on_or_within(
@@ -48,48 +53,165 @@ def charted_progressions(
     """Every progression or relapse that the chart states, oldest first; one per fact, not per event.
 
     Trust 1: a dated response or disease status; 2: a drug stopped for progression; 3: a relapse among the
-    diagnoses, by its onset, else its recorded date. A diagnosis whose onset and recorded date lie before
-    the first treatment is the first diagnosis, relapsed on an uncharted day: it adds a span only where no
-    better fact tells of a progression.
+    diagnoses, by its onset, else by the day it was entered. ``courses`` are those of anti-myeloma drugs.
+
+    A fact of uncertain date that a better or surer one explains is left out, and so is one charted so soon
+    after a new treatment began that it can only be the progression this was begun for.
     """
-    definitions = knowledge.definitions
+    since = min((c.first.earliest for c in courses if c.dated), default=None)
+    whole = DateSpan(_day_after(since, as_of), as_of)
 
-    def because(name: str, on: DateSpan, drug: Text | str = "") -> str:
-        text = sentence(definitions, "progression", name, date=str(on), drug=drug)
-        return text.in_language(language)
+    def progression(
+        name: str, on: DateSpan, trust: int, by: tuple[str, ...], drug: Text | str = ""
+    ) -> Progression:
+        text = sentence(knowledge.definitions, "progression", name, date=str(on), drug=drug)
+        return Progression(on, trust, Certainty.DOCUMENTED, text.in_language(language), by)
 
-    first_dose = min((course.first.earliest for course in courses if course.dated), default=None)
-    since = first_dose or date(1900, 1, 1)
-    whole = DateSpan(since, as_of)
-    found: list[Progression] = []
-    for fact in record.responses:
-        if fact.progression:
-            on = fact.on or whole
-            found.append(Progression(on, 1, Certainty.DOCUMENTED, because("response", on), (fact.reference,)))
+    found = [
+        progression("response", fact.on or whole, 1, (fact.reference,))
+        for fact in record.responses
+        if fact.progression
+    ]
     for course in courses:
-        if course.stop_reason is StopReason.PROGRESSION and not course.ongoing:
+        if course.stop_reason is StopReason.PROGRESSION:
+            on = _stop_before_replacement(course, courses, knowledge, as_of)
             name = knowledge.drugs[course.drug].name
-            text = because("stop", course.last, name)
-            found.append(Progression(course.last, 2, Certainty.DOCUMENTED, text, course.derived_from))
+            found.append(progression("stop", on, 2, course.derived_from, name))
     undated: list[DiagnosisFact] = []
     for diagnosis in record.diagnoses:
         if diagnosis.status is not DiagnosisStatus.RELAPSE or diagnosis.provisional:
             continue
-        dates = (diagnosis.onset, diagnosis.recorded)
-        dated = next((d for d in dates if d is not None and d.latest > since), None)
-        if dated is None or first_dose is None:
+        dated = _dated(diagnosis, since)
+        if dated is None:
             undated.append(diagnosis)
-        else:
-            text = because("diagnosis", dated)
-            found.append(Progression(dated, 3, Certainty.DOCUMENTED, text, (diagnosis.reference,)))
+            continue
+        if diagnosis.onset is None or dated is not diagnosis.onset:
+            dated = _entered_late(dated, courses, record, knowledge) or dated
+        found.append(progression("diagnosis", dated, 3, (diagnosis.reference,)))
+    found = [f for f in found if not _restates(f, found)]
+    found = [f for f in (_not_of_new_treatment(f, found, courses, record, knowledge) for f in found) if f]
     if not found:
-        for diagnosis in undated:
-            found.append(
-                Progression(
-                    whole, 3, Certainty.DOCUMENTED, because("diagnosis", whole), (diagnosis.reference,)
-                )
-            )
+        found = [progression("diagnosis", whole, 3, (d.reference,)) for d in undated]
     return tuple(sorted(found, key=lambda p: (p.on, p.trust, p.derived_from)))
+
+
+def _day_after(since: date | None, as_of: date) -> date:
+    """The day after the first dose: treated disease relapses later than it is treated."""
+    return min(since + timedelta(days=1), as_of) if since else date(1900, 1, 1)
+
+
+def _dated(diagnosis: DiagnosisFact, since: date | None) -> DateSpan | None:
+    """The onset of a relapse, else the day it was entered, if that lies after the first treatment.
+
+    An onset before it is that of the first diagnosis: many charts only switch its status to "relapse".
+    """
+    if since is None:
+        return None
+    return next(
+        (d for d in (diagnosis.onset, diagnosis.recorded) if d is not None and d.latest > since), None
+    )
+
+
+def _stop_before_replacement(
+    course: Course, courses: Sequence[Course], knowledge: Knowledge, as_of: date
+) -> DateSpan:
+    """When a drug was stopped for progression: an unsure day is not later than what replaced the drug."""
+    last = course.last if not course.ongoing else DateSpan(course.first.earliest, as_of)
+    if last.exact:
+        return last
+    settled = course.first.latest + timedelta(days=knowledge.definitions["imwg"]["lines"]["assembly_days"])
+    begun = [
+        c.first.earliest
+        for c in courses
+        if c.drug != course.drug and settled < c.first.earliest <= last.latest and c.first.exact
+    ]
+    latest = min(begun, default=last.latest)
+    return DateSpan(min(max(last.earliest, _day_after(course.first.earliest, latest)), latest), latest)
+
+
+def _entered_late(
+    entered: DateSpan, courses: Sequence[Course], record: ClinicalRecord, knowledge: Knowledge
+) -> DateSpan | None:
+    """The span a relapse fell in that was entered while newer treatment was already working.
+
+    An entry has the day it was typed. Where a new treatment had begun shortly before, or a response to it
+    is charted later, the relapse is an older one; None where nothing speaks against the day itself.
+    """
+    reach = timedelta(days=knowledge.definitions["imwg"]["lines"]["late_entry_days"])
+    new = [c.first for c in _new_treatments(courses) if c.first.latest < entered.earliest]
+    if not new:
+        return None
+    start = max(new)
+    responded = any(
+        r.category in RESPONDING and r.on and r.on.earliest > entered.latest for r in record.responses
+    )
+    changed_since = any(c.first.earliest > entered.latest for c in courses)
+    if entered.earliest - start.latest <= reach or (responded and not changed_since):
+        first = min(c.first.earliest for c in courses)
+        return DateSpan(min(_day_after(first, start.earliest), start.earliest), start.earliest)
+    return None
+
+
+def _new_treatments(courses: Sequence[Course]) -> list[Course]:
+    """Courses begun after earlier treatment, of drugs that were not being given the day before."""
+    ordered = sorted((c for c in courses if c.dated), key=lambda c: (c.first, c.drug))
+    return [
+        course
+        for course in ordered
+        if (course.first.earliest - ordered[0].first.latest).days > 0
+        and not any(
+            c.drug == course.drug and c.first < course.first and c.last.latest >= course.first.earliest
+            for c in ordered
+        )
+    ]
+
+
+def _restates(fact: Progression, facts: Sequence[Progression]) -> bool:
+    """Whether a surer fact, of the same or better trust, lies inside the span of this one."""
+    return not fact.on.exact and any(
+        other is not fact
+        and other.trust <= fact.trust
+        and fact.on.earliest <= other.on.earliest
+        and other.on.latest <= fact.on.latest
+        and (other.on.latest - other.on.earliest) < (fact.on.latest - fact.on.earliest)
+        for other in facts
+    )
+
+
+def _not_of_new_treatment(
+    fact: Progression,
+    facts: Sequence[Progression],
+    courses: Sequence[Course],
+    record: ClinicalRecord,
+    knowledge: Knowledge,
+) -> Progression | None:
+    """The fact as it may be held against the treatment begun just before it; None where it repeats another.
+
+    A disease cannot be measured to progress on a treatment some days after its first dose. Such a fact is
+    the progression for which the treatment was begun; where no other tells of that one, it may have fallen
+    on either side of the first dose.
+    """
+    if fact.trust == 2 or not fact.on.exact:  # a stop for progression speaks of its own drug
+        return fact
+    numbers = knowledge.definitions["imwg"]["lines"]
+    soon = timedelta(days=numbers["first_assessment_days"])
+    new = [
+        c.first
+        for c in _new_treatments(courses)
+        if c.first.latest < fact.on.earliest <= c.first.latest + soon
+    ]
+    if not new:
+        return fact
+    start = max(new)
+    explained = timedelta(days=numbers["explained_days"])
+    if any(o is not fact and start.earliest - explained <= o.on.earliest <= start.latest for o in facts):
+        return None
+    responded = any(
+        r.category in RESPONDING and r.on and r.on.earliest > fact.on.latest for r in record.responses
+    )
+    before = start.earliest if responded else start.earliest - timedelta(days=1)
+    on = DateSpan(before, start.earliest if responded else fact.on.latest)
+    return replace(fact, on=on)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from cds_service.knowledge.types import Knowledge, Text
 from cds_service.knowledge.wording import sentence
@@ -18,7 +19,7 @@ from cds_service.patient.types import (
     Status,
     Unknown,
 )
-from cds_service.record import DateSpan, Response, ResponseFact, StopReason
+from cds_service.record import DateSpan, Purpose, Response, ResponseFact, StopReason
 
 _RESPONSE = (Response.SCR, Response.CR, Response.VGPR, Response.PR)
 _MINIMAL = (*_RESPONSE, Response.MR)
@@ -33,6 +34,8 @@ class Evidence:
     responses: Sequence[ResponseFact]
     history_known: bool
     language: str
+    last_line: DateSpan | None = None  # start of the last line
+    infusions: tuple[date, ...] = ()  # days of one-off treatments, for which others may have bridged
 
 
 def drug_states(
@@ -146,7 +149,7 @@ def _judge(
         if charted and progressed_on_or_within(window, course.first, course.last, response.on or course.last):
             by = (response.reference,)
             return verdict(Status.REFRACTORY, certainty, "refractory-charted", response.on, by)
-    stable = _stable_at_best(course, line, evidence.responses, int(numbers["non_response_days"]))
+    stable = stable_at_best(course, line, evidence.responses, numbers)
     if stable is not None and stable.on is not None:
         days = (stable.on.earliest - course.first.latest).days
         return verdict(
@@ -159,13 +162,19 @@ def _judge(
         )
     if open_question is not None:
         return open_question
+    undated = next((r for r in evidence.responses if r.no_response and r.on is None), None)
+    if undated is not None and line is not None and line[0] == evidence.last_line:
+        # "Refractory" without a day: on the last line or before it, the chart does not say.
+        by = (undated.reference,)
+        return verdict(Status.UNKNOWN, Certainty.COMPUTED, "unknown-dates", None, by, "progression-date")
     for start in evidence.presumed:
-        # A presumed progression makes no drug refractory: it only leaves the question open.
-        if progressed_on_or_within(window, course.first, course.last, start) is not False:
-            if course.stop_reason in (StopReason.TOXICITY, StopReason.ALLERGY):
-                continue
+        # A presumed progression makes no drug refractory: it only leaves the question open, and not for a
+        # drug whose own stop has another reason.
+        if course.stop_reason in (StopReason.UNKNOWN, StopReason.OTHER) and (
+            progressed_on_or_within(window, course.first, course.last, start) is not False
+        ):
             return verdict(Status.UNKNOWN, Certainty.PRESUMED, "unknown-presumed", start, settles="reason")
-    reached = _response_reached(course, line, evidence.responses)
+    reached = _response_reached(course, line, evidence)
     if reached is not None and reached.category is not None:
         return verdict(
             Status.SENSITIVE,
@@ -187,19 +196,24 @@ def _within_line(
     return [r for r in responses if r.on is not None and start.earliest <= r.on.earliest <= end.latest]
 
 
-def _stable_at_best(
+def stable_at_best(
     course: Course,
     line: tuple[DateSpan, DateSpan] | None,
     responses: Sequence[ResponseFact],
-    long_enough_days: int,
+    numbers: Mapping[str, int],
 ) -> ResponseFact | None:
-    """The stable disease that is non-response: on the drug, after two cycles, never better in its line."""
+    """The stable disease that is non-response: on the drug, after two cycles, never better in its line.
+
+    For a one-off infusion: stable at an assessment after it, from the first on that can tell.
+    ``numbers`` are the day counts of definitions/imwg.yaml, "refractory".
+    """
     in_line = _within_line(responses, line)
-    if any(r.category in _MINIMAL for r in in_line):
+    if line is None or any(r.category in _MINIMAL for r in in_line):
         return None
+    long_enough = numbers["one_off_assessment_days"] if course.one_off else numbers["non_response_days"]
     # "Stable" on maintenance after an earlier response is that response holding, not non-response: the
     # drug must have been there from the start of its line.
-    if line is not None and (course.first.earliest - line[0].earliest).days > long_enough_days:
+    if not course.one_off and (course.first.earliest - line[0].earliest).days > long_enough:
         return None
     return next(
         (
@@ -207,21 +221,27 @@ def _stable_at_best(
             for r in in_line
             if r.category is Response.SD
             and r.on is not None
-            and (r.on.earliest - course.first.latest).days >= long_enough_days
-            and r.on.latest <= course.last.latest
+            and (r.on.earliest - course.first.latest).days >= long_enough
+            and (course.one_off or r.on.latest <= course.last.latest)
         ),
         None,
     )
 
 
 def _response_reached(
-    course: Course, line: tuple[DateSpan, DateSpan] | None, responses: Sequence[ResponseFact]
+    course: Course, line: tuple[DateSpan, DateSpan] | None, evidence: Evidence
 ) -> ResponseFact | None:
-    """The best response of at least PR in the drug's line, on the drug or after it."""
+    """The best response of at least PR in the drug's line, on the drug or after it.
+
+    What was reached after a one-off infusion is the infusion's, not that of the bridging before it.
+    """
+    until = date.max
+    if course.purpose is Purpose.BRIDGING:
+        until = min((d for d in evidence.infusions if d >= course.first.earliest), default=date.max)
     reached = [
         r
-        for r in _within_line(responses, line)
-        if r.category in _RESPONSE and r.on is not None and r.on.latest >= course.first.earliest
+        for r in _within_line(evidence.responses, line)
+        if r.category in _RESPONSE and r.on is not None and course.first.earliest <= r.on.latest <= until
     ]
     return min(reached, key=lambda r: (list(Response).index(r.category or Response.PD), r), default=None)
 
@@ -229,7 +249,9 @@ def _response_reached(
 def _summed(own: Sequence[Course], verdicts: Sequence[_Verdict]) -> DrugState:
     """The drug's state over all its courses: the gravest, since a refractoriness does not wear off."""
     order = {Certainty.DOCUMENTED: 0, Certainty.COMPUTED: 1, Certainty.PRESUMED: 2}
-    gravest = min(verdicts, key=lambda v: (GRAVEST_FIRST.index(v.status), order[v.certainty]))
+    # A response to one course makes the drug sensitive, though another has none charted.
+    ranks = (Status.REFRACTORY, Status.UNKNOWN, Status.SENSITIVE, Status.EXPOSED, Status.NAIVE)
+    gravest = min(verdicts, key=lambda v: (ranks.index(v.status), order[v.certainty]))
     dated = [c for c in own if c.dated]
     last = max((c.last for c in own), key=lambda s: (s.latest, s.earliest))
     return DrugState(
@@ -240,9 +262,8 @@ def _summed(own: Sequence[Course], verdicts: Sequence[_Verdict]) -> DrugState:
         first=min((c.first for c in dated), default=None),
         last=last,
         ongoing=any(c.ongoing for c in own),
-        intolerant=any(
-            c.stop_reason in (StopReason.TOXICITY, StopReason.ALLERGY) and not c.ongoing for c in own
-        ),
+        # Stopped for toxicity and begun again later: it was tolerated after all.
+        intolerant=not own[-1].ongoing and own[-1].stop_reason in (StopReason.TOXICITY, StopReason.ALLERGY),
         derived_from=tuple(sorted({r for c in own for r in c.derived_from} | set(gravest.derived_from))),
     )
 

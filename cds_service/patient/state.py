@@ -9,11 +9,11 @@ from datetime import date
 from cds_service.knowledge.types import Knowledge
 from cds_service.knowledge.wording import sentence
 from cds_service.patient import fitness
-from cds_service.patient.exposures import Course, courses
+from cds_service.patient.exposures import FAILURE, LONG_AGO, Course, courses
 from cds_service.patient.labels import labels, months_between
 from cds_service.patient.lines import TRANSPLANTS, Counted, count_lines
-from cds_service.patient.progression import charted_progressions, events, progressed_on_or_within
-from cds_service.patient.refractory import Evidence, class_states, drug_states
+from cds_service.patient.progression import Event, charted_progressions, events, progressed_on_or_within
+from cds_service.patient.refractory import Evidence, class_states, drug_states, stable_at_best
 from cds_service.patient.types import (
     DiagnosisState,
     Line,
@@ -25,9 +25,10 @@ from cds_service.record import (
     ClinicalRecord,
     Completeness,
     DateSpan,
+    DiagnosisFact,
     DiagnosisStatus,
     Measurement,
-    StopReason,
+    Response,
 )
 
 MYELOMA = "multiple-myeloma"
@@ -51,20 +52,32 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     treatment = [c for c in given if knowledge.drugs[c.drug].role == "anti-myeloma"]
     progressions = charted_progressions(record, treatment, knowledge, as_of, language)
     happened = events(progressions, treatment, numbers["lines"]["same_event_days"])
-    counted = count_lines(record, given, happened, knowledge, as_of, language)
+    counted = count_lines(record, given, happened, knowledge, language)
     history_known = _history_known(record, treatment, progressions)
+    spans = _line_spans(counted, as_of)
     drugs, unknown = drug_states(
         given,
-        _line_spans(counted, as_of),
-        Evidence(progressions, counted.presumed_events, record.responses, history_known, language),
+        spans,
+        Evidence(
+            progressions,
+            counted.presumed_events,
+            record.responses,
+            history_known,
+            language,
+            last_line=counted.lines[-1].start if counted.lines else None,
+            infusions=tuple(c.first.earliest for c in given if c.one_off),
+        ),
         knowledge,
     )
     classes = class_states(drugs, knowledge)
     diagnosis = _diagnosis(record, counted, progressions, numbers["out_of_scope"])
     out_of_scope = diagnosis.kind if diagnosis.kind in numbers["out_of_scope"] else ""
-    due = _choice_due(record, diagnosis, counted, progressions, given, knowledge)
-    first_months = _months_to_first_progression(counted.lines, progressions, numbers["days_per_month"])
-    labs = fitness.latest(record.measurements)
+    treatable = diagnosis.kind == MYELOMA and not record.patient.deceased and bool(counted.lines)
+    failed = treatable and _failed(record, diagnosis, counted, progressions, spans, knowledge)
+    due = failed or (treatable and _further_line_ordered(record, counted, given, knowledge, as_of))
+    prior_lines = _prior_lines(counted, history_known)
+    first_months = _months_to_first_progression(counted.lines, happened, numbers["days_per_month"])
+    labs = fitness.latest(record.measurements, as_of, numbers["reach_days"])
     intolerant: dict[str, tuple[str, ...]] = {
         key: state.derived_from for key, state in drugs.items() if state.intolerant
     }
@@ -72,18 +85,30 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     for allergy in record.allergies:
         target = intolerant if allergy.intolerance else allergic
         target[allergy.drug] = (*target.get(allergy.drug, ()), allergy.reference)
-    lines_known = history_known or bool(counted.lines)
+    undecided = treatable and not failed and _possibly_failed(counted, progressions, record)
     return PatientState(
         as_of=as_of,
         diagnosis=diagnosis,
         needs_treatment_choice=due,
-        prior_lines=len(counted.lines) if lines_known else None,
+        prior_lines=prior_lines,
         lines=counted.lines,
         drugs=drugs,
         classes=classes,
-        labels=labels(drugs, classes, counted.lines, record.responses, due, first_months, knowledge),
+        labels=labels(
+            drugs,
+            classes,
+            counted.lines,
+            record.responses,
+            prior_lines,
+            due,
+            failed,
+            first_months,
+            knowledge,
+        ),
         progressions=progressions,
-        progressed_on_last=_progressed_on_last(counted, progressions, numbers["refractory"]["window_days"]),
+        progressed_on_last=_progressed_on_last(
+            counted, progressions, knowledge, numbers["refractory"]["window_days"]
+        ),
         first_remission_months=_only_if_certain(first_months),
         months_to_progression_after_transplant=_after_transplant(
             record, progressions, numbers["days_per_month"]
@@ -93,18 +118,26 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         sex=record.patient.sex,
         deceased=record.patient.deceased,
         ecog=fitness.ecog_of(labs),
-        comorbidities=fitness.merged_comorbidities(record.comorbidities),
+        comorbidities=fitness.comorbidities_now(record.comorbidities, as_of, numbers["reach_days"]),
         intolerant=intolerant,
         allergic=dict(allergic),
-        biology=_biology(labs, knowledge),
+        biology=_biology(labs),
         labs=labs,
         history_known=history_known,
         conditions_known=record.completeness.get("conditions", Completeness.COMPLETE)
         is Completeness.COMPLETE,
-        unknown=(*unknown, *_other_unknowns(history_known, labs, due, knowledge, language)),
+        unknown=(*unknown, *_other_unknowns(history_known, undecided, labs, due, knowledge, language)),
         issues=counted.issues,
         out_of_scope=out_of_scope,
     )
+
+
+def _prior_lines(counted: Counted, history_known: bool) -> int | None:
+    """Lines begun so far; where lines are missing from the record, what the chart itself numbers."""
+    if history_known:
+        return counted.lines[-1].number if counted.lines else 0
+    highest = counted.lines[-1].number if counted.lines else 0
+    return highest if highest > len(counted.lines) else None
 
 
 def _history_known(
@@ -118,23 +151,53 @@ def _history_known(
         d.kind == MYELOMA and d.status in (DiagnosisStatus.RELAPSE, DiagnosisStatus.REMISSION)
         for d in record.diagnoses
     )
-    implied = implied or any(p.kind in (*TRANSPLANTS, "cart-infusion") for p in record.procedures)
+    cells = [c for c in treatment if c.one_off]
+    drugs = [c for c in treatment if not c.one_off]
+    done = [p.on for p in record.procedures if p.kind in TRANSPLANTS and p.on]
+    infused = [c.first for c in cells] + [
+        p.on for p in record.procedures if p.kind == "cart-infusion" and p.on
+    ]
+    # A progressive disease was measured before; only treated disease relapses, and nobody begins with a
+    # transplant or with cells. What came before must be on record.
+    relapsed = [r.on for r in record.responses if r.category is Response.PD and r.on]
+    relapsed += [
+        d.onset
+        for d in record.diagnoses
+        if d.status is DiagnosisStatus.RELAPSE and d.onset and _newer_than_another(d, record)
+    ]
+    earliest = min((c.first.earliest for c in drugs), default=None)
+    for span in (*done, *infused, *relapsed):
+        implied = True
+        if earliest is None or span.latest <= earliest:
+            return False
     if implied and not treatment:
         return False
     # "Third line" in the chart of a patient with one line on record: two lines are missing.
-    charted = [c.line_number for c in treatment if c.line_number]
-    return not charted or max(charted) <= len({c.line_number for c in treatment if c.line_number}) + sum(
-        1 for c in treatment if not c.line_number
+    charted = {c.line_number for c in treatment if c.line_number}
+    unnumbered = sum(1 for c in treatment if not c.line_number)
+    return not charted or max(charted) <= len(charted) + unnumbered
+
+
+def _newer_than_another(diagnosis: DiagnosisFact, record: ClinicalRecord) -> bool:
+    """Whether another myeloma entry dates the onset earlier: then this one is of a relapse indeed."""
+    return any(
+        other.kind == MYELOMA
+        and other.onset
+        and diagnosis.onset
+        and other.onset.latest < diagnosis.onset.earliest
+        for other in record.diagnoses
     )
 
 
 def _line_spans(counted: Counted, as_of: date) -> dict[Course, tuple[DateSpan, DateSpan]]:
+    """First and last day of the lines each course belongs to; one carried over belongs to both."""
     spans: dict[Course, tuple[DateSpan, DateSpan]] = {}
     for number, (line, members) in enumerate(zip(counted.lines, counted.courses_of, strict=True)):
         later = counted.lines[number + 1].start if number + 1 < len(counted.lines) else None
-        start = line.start or DateSpan(date(1900, 1, 1), as_of)
+        start = line.start or DateSpan(LONG_AGO, as_of)
+        end = later or DateSpan(as_of, as_of)
         for course in members:
-            spans.setdefault(course, (start, later or DateSpan(as_of, as_of)))
+            spans[course] = (spans[course][0] if course in spans else start, end)
     return spans
 
 
@@ -170,61 +233,73 @@ def _diagnosis(
 
 
 def _after_last_start(lines: Sequence[Line], progressions: Sequence[Progression]) -> bool:
-    """Whether a charted progression fell after the last line was begun (no new line followed it)."""
+    """Whether a charted progression surely fell after the last line was begun: no new one followed it."""
     if not lines:
         return bool(progressions)
     start = lines[-1].start
-    return start is None or any(p.on.latest > start.latest for p in progressions)
+    return start is None or any(p.on.earliest > start.latest for p in progressions)
 
 
-def _choice_due(
+def _failed(
     record: ClinicalRecord,
     diagnosis: DiagnosisState,
     counted: Counted,
     progressions: Sequence[Progression],
-    given: Sequence[Course],
+    spans: Mapping[Course, tuple[DateSpan, DateSpan]],
     knowledge: Knowledge,
 ) -> bool:
-    """Whether a line was given and failed with none begun after it, or a further line is being ordered."""
-    if diagnosis.kind != MYELOMA or record.patient.deceased or not counted.lines:
-        return False
+    """Whether the last line progressed or did not respond, as far as the chart says, however long ago."""
     if diagnosis.status == "history" and not progressions:
         return False
-    failed = any(
-        c.stop_reason in (StopReason.PROGRESSION, StopReason.NO_RESPONSE) and not c.ongoing
-        for c in counted.courses_of[-1]
-        if c in given
-    )
+    numbers = knowledge.definitions["imwg"]["refractory"]
     last_start = counted.lines[-1].start
-    not_responding = any(
-        r.no_response and r.on is not None and (last_start is None or r.on.latest > last_start.latest)
+    own = [c for c in counted.courses_of[-1] if knowledge.drugs[c.drug].role == "anti-myeloma"]
+    stopped = any(
+        c.stop_reason in FAILURE and (last_start is None or c.last.earliest > last_start.latest) for c in own
+    )
+    called = any(
+        r.no_response and r.on is not None and (last_start is None or r.on.earliest > last_start.latest)
         for r in record.responses
     )
-    return (
-        failed
-        or not_responding
-        or _after_last_start(counted.lines, progressions)
-        or _further_line_ordered(record, given, knowledge)
+    stable = any(stable_at_best(c, spans.get(c), record.responses, numbers) for c in own)
+    return stopped or called or stable or _after_last_start(counted.lines, progressions)
+
+
+def _possibly_failed(counted: Counted, progressions: Sequence[Progression], record: ClinicalRecord) -> bool:
+    """Whether a failure is charted that may have fallen on the last line, or before it."""
+    start = counted.lines[-1].start
+    undated = any(r.no_response and r.on is None for r in record.responses)
+    return undated or (start is not None and any(p.on.latest > start.latest for p in progressions))
+
+
+def _further_line_ordered(
+    record: ClinicalRecord, counted: Counted, given: Sequence[Course], knowledge: Knowledge, as_of: date
+) -> bool:
+    """Whether an anti-myeloma drug is being ordered that the last line does not hold, nor plan.
+
+    Another cycle of the running regimen is no new line, nor is maintenance after a transplant.
+    """
+    numbers = knowledge.definitions["imwg"]["lines"]
+    ordered = {d.drug for d in record.drafts if knowledge.drugs[d.drug].role == "anti-myeloma"}
+    known = {c.drug for c in counted.courses_of[-1]} | {c.drug for c in given if c.ongoing}
+    transplants = [p.on for p in record.procedures if p.kind in TRANSPLANTS and p.on]
+    planned = any(
+        0 <= (as_of - on.latest).days <= numbers["maintenance_after_transplant_days"] for on in transplants
     )
-
-
-def _further_line_ordered(record: ClinicalRecord, given: Sequence[Course], knowledge: Knowledge) -> bool:
-    """Whether an anti-myeloma drug that the present treatment does not contain is being ordered."""
-    on_board = {c.drug for c in given if c.ongoing}
-    ordered = {
-        d.drug
-        for d in record.drafts
-        if d.drug in knowledge.drugs and knowledge.drugs[d.drug].role == "anti-myeloma"
-    }
-    return bool(ordered - on_board)
+    if planned:
+        known |= set(numbers["maintenance_drugs"])
+    return bool(ordered - known)
 
 
 def _months_to_first_progression(
-    lines: Sequence[Line], progressions: Sequence[Progression], days_per_month: float
+    lines: Sequence[Line], happened: Sequence[Event], days_per_month: float
 ) -> tuple[float, float] | None:
-    if not lines or lines[0].start is None or lines[0].progression is None:
+    """From the first dose of the first line to the first progression, in whichever line it fell."""
+    if not lines or lines[0].start is None:
         return None
-    return months_between(lines[0].start, lines[0].progression, days_per_month)
+    start = lines[0].start
+    first = next((e.on for e in happened if e.on.earliest > start.latest), None)
+    return months_between(start, first, days_per_month) if first else None
 
 
 def _only_if_certain(months: tuple[float, float] | None) -> float | None:
@@ -247,29 +322,42 @@ def _after_transplant(
 
 
 def _progressed_on_last(
-    counted: Counted, progressions: Sequence[Progression], window_days: int
+    counted: Counted, progressions: Sequence[Progression], knowledge: Knowledge, window_days: int
 ) -> bool | None:
-    """Whether the disease progressed on the last line, or within the window of its last dose."""
+    """Whether the disease progressed on the last line, or within the window of its last dose.
+
+    Steroids do not count, nor what happened before the line began.
+    """
     if not counted.lines:
         return None
+    start = counted.lines[-1].start
     answers: list[bool | None] = []
     for course in counted.courses_of[-1]:
-        if course.stop_reason in (StopReason.PROGRESSION, StopReason.NO_RESPONSE):
+        if knowledge.drugs[course.drug].role != "anti-myeloma":
+            continue
+        if course.stop_reason in FAILURE and (start is None or course.last.latest > start.latest):
             return True
         answers += [
-            progressed_on_or_within(window_days, course.first, course.last, p.on) for p in progressions
+            progressed_on_or_within(window_days, course.first, course.last, p.on)
+            for p in progressions
+            if start is None or p.on.latest > start.latest
         ]
     if True in answers:
         return True
     return None if None in answers else False
 
 
-def _biology(labs: Mapping[str, Measurement], knowledge: Knowledge) -> dict[str, str]:
+def _biology(labs: Mapping[str, Measurement]) -> dict[str, str]:
     return {key: m.text for key, m in labs.items() if m.text in ("present", "absent") and m.value is None}
 
 
 def _other_unknowns(
-    history_known: bool, labs: Mapping[str, Measurement], due: bool, knowledge: Knowledge, language: str
+    history_known: bool,
+    undecided: bool,
+    labs: Mapping[str, Measurement],
+    due: bool,
+    knowledge: Knowledge,
+    language: str,
 ) -> tuple[Unknown, ...]:
     def unknown(what: str, settles: str) -> Unknown:
         text = sentence(knowledge.definitions, "would_settle", settles, drug="")
@@ -278,6 +366,8 @@ def _other_unknowns(
     found = []
     if not history_known:
         found.append(unknown("medication-history", "history"))
+    if undecided:
+        found.append(unknown("progression-date", "progression-date"))
     if due and "ecog" not in labs:
         found.append(unknown("ecog", "ecog"))
     return tuple(found)

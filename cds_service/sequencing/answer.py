@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from cds_service.knowledge.types import Knowledge, Text
 from cds_service.knowledge.wording import sentence
 from cds_service.patient.types import PatientState, Status, Unknown
 from cds_service.record import ClinicalRecord, DrugFact
 from cds_service.sequencing.conditions import Evaluator
-from cds_service.sequencing.safety import excludes_by_refractoriness, refractory_sibling
+from cds_service.sequencing.labelling import gate_text, label_status
+from cds_service.sequencing.safety import (
+    excludes_by_refractoriness,
+    refractory_sibling,
+    unsettled_siblings,
+)
 from cds_service.sequencing.types import Answer, Conflict, Recommendation
 
 ORDER_MOMENTS = ("order-select", "order-sign")
@@ -40,7 +45,7 @@ def answer(
             return Answer(conflicts=conflicts)
         if record.drafts or record.other_orders:
             return Answer()  # an order that fits, or one of another kind
-    missing = _missing(state, knowledge)
+    missing = _missing(state)
     if state.needs_treatment_choice:
         return Answer(sequencing=True, missing=() if recommendation.suggested else missing)
     if moment in ORDER_MOMENTS:
@@ -55,23 +60,58 @@ def answer(
     return Answer()
 
 
-def _missing(state: PatientState, knowledge: Knowledge) -> tuple[Unknown, ...]:
-    """The data without which a relapse cannot be answered."""
-    relapsed = bool(state.progressions)
-    if relapsed and (not state.history_known or not state.lines):
-        return tuple(u for u in state.unknown if u.what == "medication-history") or state.unknown
-    return ()
+def _missing(state: PatientState) -> tuple[Unknown, ...]:
+    """The data without which a relapse cannot be answered, or cannot be told from an old one."""
+    decisive = [u for u in state.unknown if u.what == "progression-date"]
+    if state.progressions and (not state.history_known or not state.lines):
+        decisive += [u for u in state.unknown if u.what == "medication-history"]
+    return tuple(decisive)
 
 
 def _conflicts(
     record: ClinicalRecord, state: PatientState, recommendation: Recommendation, knowledge: Knowledge
 ) -> Iterator[Conflict]:
     evaluator = Evaluator(state, knowledge, recommendation.region)
+    drafted = {d.drug for d in record.drafts if d.drug in knowledge.drugs}
     for draft in record.drafts:
         if draft.selected and draft.drug in knowledge.drugs:
-            conflict = _conflict(draft, state, evaluator, knowledge)
+            conflict = _conflict(draft, state, evaluator, knowledge) or _outside_label(
+                draft, drafted, state, evaluator, recommendation.region, knowledge
+            )
             if conflict is not None:
                 yield conflict
+
+
+def _outside_label(
+    draft: DrugFact,
+    drafted: set[str],
+    state: PatientState,
+    evaluator: Evaluator,
+    region: str,
+    knowledge: Knowledge,
+) -> Conflict | None:
+    """A drug ordered for relapsed disease that no regimen's label covers for this patient.
+
+    Judged by the regimens that the drafts complete; where they complete none, by every regimen that holds
+    the drug. A label that cannot be told is no conflict, nor is a drug of which no regimen is known.
+    """
+    if not state.prior_lines or not excludes_by_refractoriness(draft.drug, knowledge):
+        return None
+    on_board = {s.drug for s in state.drugs.values() if s.ongoing}
+
+    def treats(keys: Iterable[str]) -> set[str]:
+        return {key for key in keys if excludes_by_refractoriness(key, knowledge)}
+
+    holding = [r for r in knowledge.regimens.values() if draft.drug in r.components]
+    whole = [r for r in holding if treats(r.components) in (treats(drafted), treats(drafted | on_board))]
+    standings = [(label_status(r, region, evaluator, knowledge, state.as_of)[0], r) for r in whole or holding]
+    if not standings or any(label.status in ("within", "unknown") for label, _ in standings):
+        return None
+    label, regimen = standings[0]
+    drug = knowledge.drugs[draft.drug].name
+    gate = gate_text(regimen, region, label)
+    text = sentence(knowledge.definitions, "conflict", "outside-label", drug=drug, region=region, gate=gate)
+    return Conflict(draft.drug, draft.reference, False, "outside-label", text)
 
 
 def _conflict(
@@ -83,12 +123,16 @@ def _conflict(
     own = state.drugs.get(draft.drug)
 
     def conflict(
-        code: str, words: str, by: tuple[str, ...], certainty: str = "", **more: Text | str
+        code: str,
+        words: str,
+        by: tuple[str, ...],
+        certainty: str = "",
+        more: Mapping[str, Text | str] | None = None,
     ) -> Conflict:
-        more = {"drug": drug.name, **more}
+        values: dict[str, Text | str] = {"drug": drug.name, **(more or {})}
         if certainty:
-            more["certainty"] = sentence(definitions, "conflict", f"certainty-{certainty}")
-        text = sentence(definitions, "conflict", words, **more)
+            values["certainty"] = sentence(definitions, "conflict", f"certainty-{certainty}")
+        text = sentence(definitions, "conflict", words, **values)
         critical = code == "contraindicated"
         return Conflict(draft.drug, draft.reference, critical, code, text, certainty, None, by)
 
@@ -98,7 +142,9 @@ def _conflict(
         if caution.bars and caution.when is not None:
             outcome = evaluator.ask(caution.when)
             if outcome.value:
-                return conflict("contraindicated", "contraindicated", outcome.derived_from, text=caution.text)
+                return conflict(
+                    "contraindicated", "contraindicated", outcome.derived_from, more={"text": caution.text}
+                )
     if not excludes_by_refractoriness(draft.drug, knowledge):
         return None
     if own is not None and own.status is Status.REFRACTORY:
@@ -107,9 +153,20 @@ def _conflict(
     sibling = refractory_sibling(draft.drug, state, knowledge)
     if sibling is not None:
         class_key, other = sibling
-        words = {"other": knowledge.drugs[other.drug].name, "class": knowledge.classes[class_key].name}
+        words: dict[str, Text | str] = {
+            "other": knowledge.drugs[other.drug].name,
+            "class": knowledge.classes[class_key].name,
+        }
         code = "refractory-class"
-        return conflict(code, code, other.derived_from, other.certainty.value, **words)
+        return conflict(code, code, other.derived_from, other.certainty.value, more=words)
+    unsettled = next(unsettled_siblings(draft.drug, state, knowledge), None)
+    if unsettled is not None:
+        shared = set(knowledge.drugs[unsettled.drug].classes) & set(drug.classes)
+        words = {
+            "other": knowledge.drugs[unsettled.drug].name,
+            "class": knowledge.classes[min(shared)].name,
+        }
+        return conflict("refractory-class", "unsettled-class", unsettled.derived_from, more=words)
     if draft.drug in state.intolerant:
         return conflict("intolerance", "intolerance", state.intolerant[draft.drug])
     return None

@@ -8,6 +8,7 @@ from typing import Any
 from cds_service.knowledge.types import Condition, Knowledge
 from cds_service.patient.fitness import severity_grade
 from cds_service.patient.types import DrugState, PatientState, Status
+from cds_service.record import Measurement
 from cds_service.sequencing.types import Outcome
 
 _EXPOSED = (Status.EXPOSED, Status.SENSITIVE, Status.REFRACTORY)
@@ -92,8 +93,10 @@ class Evaluator:
         return _combined(outcomes, True) if outcomes else Outcome(False)
 
     def _intolerant(self, key: str) -> Outcome:
+        """Stopped for toxicity, or an allergy or intolerance is charted."""
         drugs = {m.drug for m in self._members(key)} | {key}
-        found = [self._state.intolerant[d] for d in sorted(drugs) if d in self._state.intolerant]
+        charted = {**self._state.intolerant, **self._state.allergic}
+        found = [charted[d] for d in sorted(drugs) if d in charted]
         return Outcome(bool(found), (), tuple(sorted({r for refs in found for r in refs})))
 
     def _count(self, argument: Mapping[str, Any], statuses: tuple[Status, ...], what: str) -> Outcome:
@@ -115,6 +118,11 @@ class Evaluator:
         return Outcome(value is argument)
 
     def _label(self, argument: str) -> Outcome:
+        three = self._knowledge.definitions["imwg"]["labels"]["three_classes"]
+        if argument == "triple-class-exposed":
+            return _combined([self._exposed(key) for key in three], False)
+        if argument == "triple-class-refractory":
+            return _combined([self._refractory(key) for key in three], False)
         if any(label.split(":")[0] == argument for label in self._state.labels):
             return Outcome(True)
         if self._state.prior_lines is None:
@@ -147,7 +155,7 @@ class Evaluator:
             if "severity" in argument:
                 wanted = argument["severity"]
                 wanted = [wanted] if isinstance(wanted, str) else wanted
-                fits = None if not fact.severity else fact.severity in wanted
+                fits = fact.severity in wanted or (None if not _same_scale(fact.severity, wanted) else False)
             outcomes.append(Outcome(fits, missing if fits is None else (), by))
         return _combined(outcomes, True)
 
@@ -156,8 +164,12 @@ class Evaluator:
         if measured is None or measured.value is None:
             return Outcome(None, (f"lab:{argument['concept']}",))
         limits = {k: v for k, v in argument.items() if k != "concept"}
-        outcome = self._number(measured.value, limits, f"lab:{argument['concept']}")
-        return Outcome(outcome.value, outcome.missing, (measured.reference,))
+        what = f"lab:{argument['concept']}"
+        # "<30" may be any number below: what holds, or fails, for all of them is sure; else unknown.
+        ends = _ends(measured)
+        answers = {self._number(end, limits, what).value for end in ends}
+        value = answers.pop() if len(answers) == 1 else None
+        return Outcome(value, (what,) if value is None else (), (measured.reference,))
 
     def _biology(self, argument: Mapping[str, Any]) -> Outcome:
         found = self._state.biology.get(argument["marker"])
@@ -176,6 +188,27 @@ class Evaluator:
             "under": lambda limit: value < limit,
         }
         return Outcome(all(tests[name](limit) for name, limit in limits.items()))
+
+
+_A_LITTLE = 1e-9
+"""Less than any difference that a laboratory reports."""
+
+
+def _ends(measured: Measurement) -> tuple[float, ...]:
+    """The extreme numbers that a value charted with a comparator may be; the value itself without one."""
+    value = measured.value if measured.value is not None else 0.0
+    if measured.text.startswith(("<", "≤")):
+        return (0.0, value if measured.text != "<" else value - _A_LITTLE)
+    if measured.text.startswith((">", "≥")):
+        return (value if measured.text != ">" else value + _A_LITTLE, float("inf"))
+    return (value,)
+
+
+def _same_scale(severity: str, wanted: Iterable[str]) -> bool:
+    """Whether a charted severity can be held against those asked for: NYHA against NYHA, words with words."""
+    return bool(severity) and any(
+        severity.split("-")[0] == w.split("-")[0] or ("-" not in severity and "-" not in w) for w in wanted
+    )
 
 
 def _by(member: DrugState, told: bool) -> tuple[str, ...]:

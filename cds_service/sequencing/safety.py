@@ -28,6 +28,16 @@ def refractory_sibling(key: str, state: PatientState, knowledge: Knowledge) -> t
     return None
 
 
+def unsettled_siblings(key: str, state: PatientState, knowledge: Knowledge) -> Iterator[DrugState]:
+    """Drugs given before, not known to be refractory or not, whose refractoriness would carry over."""
+    for class_key in knowledge.drugs[key].classes:
+        if knowledge.classes[class_key].carries_over:
+            for other in state.drugs.values():
+                given = other.status is Status.UNKNOWN and other.last is not None
+                if other.drug != key and given and class_key in knowledge.drugs[other.drug].classes:
+                    yield other
+
+
 def exclusions(
     regimen: Regimen, state: PatientState, evaluator: Evaluator, knowledge: Knowledge
 ) -> Iterator[Reason]:
@@ -49,7 +59,7 @@ def exclusions(
         if key in state.intolerant and excludes_by_refractoriness(key, knowledge):
             text = sentence(definitions, "reason", "intolerance", drug=name)
             yield Reason("intolerance", text, state.intolerant[key])
-        if key in state.allergic:
+        if key in state.allergic and excludes_by_refractoriness(key, knowledge):
             text = sentence(definitions, "reason", "allergy", drug=name)
             yield Reason("contraindicated", text, state.allergic[key])
     for key in (*regimen.components, *regimen.supporting):
@@ -72,9 +82,19 @@ def cautions(
         if drug and own and own.status is Status.UNKNOWN and excludes_by_refractoriness(key, knowledge):
             text = sentence(definitions, "caution", "unknown-refractory", drug=drug.name)
             yield CautionShown(key, f"unknown-refractory:{key}", text, True, own.derived_from)
-        if drug and key in state.intolerant and not excludes_by_refractoriness(key, knowledge):
-            text = sentence(definitions, "caution", "intolerance", drug=drug.name)
-            yield CautionShown(key, "intolerance", text, True, state.intolerant[key])
+        if drug and excludes_by_refractoriness(key, knowledge):
+            for other in unsettled_siblings(key, state, knowledge):
+                text = sentence(
+                    definitions, "caution", "unknown-refractory", drug=knowledge.drugs[other.drug].name
+                )
+                yield CautionShown(key, f"unknown-refractory:{other.drug}", text, True, other.derived_from)
+        # Steroids and lymphodepletion exclude no regimen: another may take their place.
+        replaceable = drug and (not excludes_by_refractoriness(key, knowledge) or key in regimen.supporting)
+        if drug and replaceable:
+            for words, charted in (("intolerance", state.intolerant), ("allergy", state.allergic)):
+                if key in charted:
+                    text = sentence(definitions, "caution", words, drug=drug.name)
+                    yield CautionShown(key, words, text, True, charted[key])
         for caution in knowledge.cautions.get(key, ()):
             if caution.when is None:
                 general.append(CautionShown(key, caution.concept, caution.text, False))

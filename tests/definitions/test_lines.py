@@ -82,7 +82,7 @@ CASES = [
             given("bortezomib", "2022-01-10", "2022-01-21", "toxicity"),
             *regimen("daratumumab lenalidomide dexamethasone", "2022-04-01", ongoing=True),
         ],
-        [("d-rd", "toxicity", "ongoing")],
+        [("d-rd", "first-treatment", "ongoing")],
     ),
     (
         "a tandem transplant is one line",
