@@ -44,7 +44,8 @@ def answer(
         if conflicts:
             return Answer(conflicts=conflicts)
         if record.drafts or record.other_orders:
-            return Answer()  # an order that fits, or one of another kind
+            # An order that fits, or one of another kind; but what could not be checked is no order that fits.
+            return Answer(missing=_unchecked(record, state, knowledge))
     missing = _missing(state)
     if state.needs_treatment_choice:
         return Answer(sequencing=True, missing=() if recommendation.suggested else missing)
@@ -58,6 +59,26 @@ def answer(
     if state.diagnosis.status == "remission" and on_therapy:
         return Answer(state="remission")
     return Answer()
+
+
+def _unchecked(record: ClinicalRecord, state: PatientState, knowledge: Knowledge) -> tuple[Unknown, ...]:
+    """The data without which a selected anti-myeloma order cannot be held against the history.
+
+    Empty where no such order is selected, or where nothing that it contains is in doubt. A first treatment
+    needs no history: it is asked for only where the chart tells of a relapse, or of treatment.
+    """
+    selected = {
+        d.drug
+        for d in record.drafts
+        if d.selected and d.drug in knowledge.drugs and excludes_by_refractoriness(d.drug, knowledge)
+    }
+    if not selected:
+        return ()
+    treated = bool(state.progressions or state.lines) or state.diagnosis.status in ("active", "remission")
+    wanted = {f"refractory:{drug}" for drug in selected}
+    if treated and not state.history_known:
+        wanted.add("medication-history")
+    return tuple(u for u in state.unknown if u.what in wanted)
 
 
 def _missing(state: PatientState) -> tuple[Unknown, ...]:
@@ -92,18 +113,15 @@ def _outside_label(
 ) -> Conflict | None:
     """A drug ordered for relapsed disease that no regimen's label covers for this patient.
 
-    Judged by the regimens that the drafts complete; where they complete none, by every regimen that holds
-    the drug. A label that cannot be told is no conflict, nor is a drug of which no regimen is known.
+    Judged by the regimens of which all drafts may be part, since the rest may be ordered apart; where there
+    is none, by every regimen that holds the drug. A label that cannot be told is no conflict, nor is a drug
+    of which no regimen is known.
     """
     if not state.prior_lines or not excludes_by_refractoriness(draft.drug, knowledge):
         return None
-    on_board = {s.drug for s in state.drugs.values() if s.ongoing}
-
-    def treats(keys: Iterable[str]) -> set[str]:
-        return {key for key in keys if excludes_by_refractoriness(key, knowledge)}
-
+    together = {key for key in drafted if excludes_by_refractoriness(key, knowledge)}
     holding = [r for r in knowledge.regimens.values() if draft.drug in r.components]
-    whole = [r for r in holding if treats(r.components) in (treats(drafted), treats(drafted | on_board))]
+    whole = [r for r in holding if together <= set(r.components)]
     standings = [(label_status(r, region, evaluator, knowledge, state.as_of)[0], r) for r in whole or holding]
     if not standings or any(label.status in ("within", "unknown") for label, _ in standings):
         return None
