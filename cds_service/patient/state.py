@@ -114,6 +114,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
             record, progressions, numbers["days_per_month"]
         ),
         transplant=any(p.kind in TRANSPLANTS for p in record.procedures),
+        transplants=tuple(p.reference for p in record.procedures if p.kind in TRANSPLANTS),
         age=fitness.age_on(record.patient.birth, as_of),
         sex=record.patient.sex,
         deceased=record.patient.deceased,

@@ -120,6 +120,7 @@ class PatientState:
     first_remission_months: float | None = None  # first dose of line 1 to its progression
     months_to_progression_after_transplant: float | None = None
     transplant: bool = False
+    transplants: tuple[str, ...] = ()  # references of the procedures that say so
     age: int | None = None
     sex: str = ""
     deceased: bool = False

@@ -209,7 +209,7 @@ def _references(state):
         *state.progressions,
         *state.classes.values(),
     ]
-    found = {r for part in parts for r in part.derived_from}
+    found = {r for part in parts for r in part.derived_from} | set(state.transplants)
     return found | {c.reference for c in state.comorbidities} | {m.reference for m in state.labs.values()}
 
 
