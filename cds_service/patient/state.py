@@ -77,7 +77,13 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     due = failed or (treatable and _further_line_ordered(record, counted, given, knowledge, as_of))
     prior_lines = _prior_lines(counted, history_known)
     first_months = _months_to_first_progression(counted.lines, happened, numbers["days_per_month"])
-    labs = fitness.latest(record.measurements, as_of, numbers["reach_days"])
+    age = fitness.age_on(record.patient.birth, as_of)
+    labs = fitness.with_clearance(
+        fitness.latest(record.measurements, as_of, numbers["reach_days"]),
+        age,
+        record.patient.sex,
+        numbers["clearance"],
+    )
     intolerant: dict[str, tuple[str, ...]] = {
         key: state.derived_from for key, state in drugs.items() if state.intolerant
     }
@@ -115,7 +121,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         ),
         transplant=any(p.kind in TRANSPLANTS for p in record.procedures),
         transplants=tuple(p.reference for p in record.procedures if p.kind in TRANSPLANTS),
-        age=fitness.age_on(record.patient.birth, as_of),
+        age=age,
         sex=record.patient.sex,
         deceased=record.patient.deceased,
         ecog=fitness.ecog_of(labs),
