@@ -89,6 +89,7 @@ _AMOUNT = re.compile(
     r"(?<![\d.,])(\d+(?:[.,]\d+)?)\s*(mg|g|mcg|µg|ug)\b(\s*/\s*(?:m2|m²|mq|kg))?(?!\s*/\s*m[lL])",
     re.IGNORECASE,
 )
+_DOSE_AT_MOST = 1e9  # cells of a CAR-T product are counted in hundreds of millions; nothing is given in more
 _PRODUCT_WORDS = re.compile(
     r"\b(injection|injectable|vial|solution|tablet|capsule|oral|powder)\b", re.IGNORECASE
 )
@@ -581,6 +582,10 @@ def _dose(
                 node = holder.get(key)
                 if isinstance(node, Mapping):
                     value = reading.number(node, "value")
+                    if value is not None and not 0 <= value <= _DOSE_AT_MOST:
+                        text = f"{reading.reference}: the dose {value:.6g} is not plausible; left out."
+                        reading.issue(Severity.WARNING, "implausible-value", text)
+                        return None, ""
                     if value is not None:
                         return value, reading.text(node, "code") or reading.text(node, "unit")
     for words in (*dosage_texts, text):
@@ -588,7 +593,7 @@ def _dose(
         if len(amounts) == 1:
             number, unit, per = amounts.pop()
             value = decimal(number)
-            if value is not None:
+            if value is not None and value <= _DOSE_AT_MOST:
                 per = per.replace(" ", "").replace("²", "2").replace("mq", "m2").lower()
                 return value, unit.lower().replace("µg", "ug").replace("mcg", "ug") + per
     return None, ""

@@ -14,6 +14,8 @@ from cds_service.terminology import Concept
 _NUMBER_IN_TEXT = re.compile(
     r"\s*(?P<comparator>[<>≤≥]=?)?\s*(?P<number>[+-]?\d+(?:[.,]\d+)?)(?![\d.,])\s*(?P<unit>[^\d\s][^;]{0,24})?\s*\Z"
 )
+_DIGITS = re.compile(r"\d+")
+_LONGEST_NUMBER = 10
 _THOUSANDS_OR_DECIMALS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}\Z")
 
 # How a cytogenetic finding is written, in short forms and plain words.
@@ -198,7 +200,7 @@ def _measurement(
     numbers = _numbers(reading, node)
     for value, units, comparator in numbers or ():
         converted = _converted(reading, chart, concept, value, units)
-        if converted is not None:
+        if converted is not None and _believed(reading, chart, concept, converted):
             yield Measurement(reading.reference, concept, None, converted, unit, comparator)
     if numbers or numbers is None:
         return
@@ -209,13 +211,29 @@ def _measurement(
         name, _, graded = result.partition(":")  # "ecog:1"
         score = decimal(graded) if graded else None
         if score is not None and name == concept:
-            yield Measurement(reading.reference, concept, None, score, unit)
-        else:
+            if _believed(reading, chart, concept, score):
+                yield Measurement(reading.reference, concept, None, score, unit)
+        elif all(_believed(reading, chart, concept, float(number)) for number in _lone_number(result)):
             yield Measurement(reading.reference, concept, None, None, "", result)
         return
     boolean = reading.flag(node, "valueBoolean") if "valueBoolean" in node else None
     if boolean is not None:
         yield Measurement(reading.reference, concept, None, None, "", "present" if boolean else "absent")
+
+
+def _lone_number(result: str) -> list[str]:
+    """The number in a result's words where they hold just one: "ecog ps 7" would be believed later on."""
+    numbers = _DIGITS.findall(result)
+    return numbers if len(numbers) == 1 and len(numbers[0]) < _LONGEST_NUMBER else []
+
+
+def _believed(reading: Reading, chart: Chart, concept: str, value: float) -> bool:
+    """Whether a living person may show the value; if not, an issue says that it is left out."""
+    if chart.terminology.plausible(concept, value):
+        return True
+    text = f"{reading.reference}: {concept} {value:.6g} is not plausible; left out."
+    reading.issue(Severity.WARNING, "implausible-value", text)
+    return False
 
 
 def _numbers(reading: Reading, node: Mapping[str, Any]) -> list[tuple[float, tuple[str, ...], str]] | None:

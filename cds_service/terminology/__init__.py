@@ -103,6 +103,10 @@ class Terminology:
         """A value in the own unit of an observation key; None where the unit is unknown."""
         return self._observations.convert(concept, value, unit_text)
 
+    def plausible(self, concept: str, value: float) -> bool:
+        """Whether a value, in the own unit of an observation key, is one that a living person may show."""
+        return self._observations.plausible(concept, value)
+
     def coded_result(self, concept: Concept) -> str:
         """A coded or textual result as lower-case words: "present", "negative", "ecog:1", or its text."""
         return self._observations.result(concept)

@@ -13,6 +13,7 @@ from cds_service.terminology.words import Context, Lexicon, Mention, Phrase, Sai
 
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _GRADES = ("mild", "moderate", "severe")
+_NUMBERS_AT_MOST = 1e9  # of what has no bounds of its own: no value of a person is larger in a usual unit
 
 
 def _texts(concept: Concept) -> list[str]:
@@ -42,6 +43,12 @@ class Observations:
             o["key"]: {unit_spelled(u["text"]): float(u["factor"]) for u in o.get("units", ())}
             for o in raw["observations"]
         }
+        self._plausible: dict[str, tuple[float, float]] = {
+            o["key"]: (float(o["plausible"][0]), float(o["plausible"][1]))
+            for o in raw["observations"]
+            if "plausible" in o
+        }
+        self._whole = frozenset(o["key"] for o in raw["observations"] if o.get("whole", False))
         self._result_codes: CodeIndex[str] = CodeIndex(
             systems, ((e, e["means"]) for e in raw["results"]["codes"])
         )
@@ -82,6 +89,11 @@ class Observations:
         """A value in the observation's own unit; None where the unit is unknown or fits not."""
         factor = self._factors.get(key, {}).get(unit_spelled(unit))
         return None if factor is None else float(f"{value * factor:.10g}")  # no noise of binary fractions
+
+    def plausible(self, key: str, value: float) -> bool:
+        """Whether a living person may show the value, in the observation's own unit."""
+        low, high = self._plausible.get(key, (-_NUMBERS_AT_MOST, _NUMBERS_AT_MOST))
+        return low <= value <= high and (key not in self._whole or value == int(value))
 
     def result(self, concept: Concept) -> str:
         """A coded or textual result as lower-case words: "positive", "absent", "ecog:1", or the text."""

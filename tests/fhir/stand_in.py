@@ -134,6 +134,10 @@ class StandIn:
         factor = _FACTORS.get((concept, unit_text.lower().strip()))
         return None if factor is None else value * factor
 
+    def plausible(self, concept: str, value: float) -> bool:
+        low, high = {"ecog": (0, 5), "m-protein-serum": (0, 20)}.get(concept, (-1e9, 1e9))
+        return low <= value <= high and (concept != "ecog" or value == int(value))
+
     def coded_result(self, concept: Concept) -> str:
         words = _words(concept)
         if match := re.search(r"ecog (\d)", words):

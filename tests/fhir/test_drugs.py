@@ -297,6 +297,13 @@ def test_the_dose(changes: dict[str, Any], dose: float | None, unit: str) -> Non
     assert (fact.dose, fact.dose_unit) == (dose, unit)
 
 
+@pytest.mark.parametrize("value", [-25, 1e12, 10**40])
+def test_a_dose_that_no_one_gives_is_left_out(value: float) -> None:
+    record = chart(administration(dosage={"dose": {"value": value, "unit": "mg"}}))
+    assert [(one.drug, one.dose) for one in record.drugs] == [("lenalidomide", None)]
+    assert issue_codes(record) == {"implausible-value"}
+
+
 @pytest.mark.parametrize(
     ("changes", "route"),
     [

@@ -264,6 +264,36 @@ def test_a_number_of_thousands_or_decimals_is_left_out() -> None:
     assert (record.measurements, issue_codes(record)) == ((), {"ambiguous-number"})
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"valueQuantity": {"value": 1e300}},
+        {"valueQuantity": {"value": -1}},
+        {"valueQuantity": {"value": 7}},
+        {"valueQuantity": {"value": 2.6}},
+        {"valueInteger": 10**30},
+        {"valueString": "-1"},
+        {"valueString": "ECOG 7"},
+        {"valueString": "status 7"},
+    ],
+)
+def test_an_ecog_that_no_one_can_have_is_left_out(answer: dict[str, Any]) -> None:
+    record = chart(observation(**{"valueQuantity": gone, **answer}, code=coded("89247-1", LOINC)))
+    assert (record.measurements, issue_codes(record)) == ((), {"implausible-value"})
+
+
+@pytest.mark.parametrize("score", [0, 1, 4, 5, "2", 3.0])
+def test_an_ecog_from_0_to_5_is_read(score: Any) -> None:
+    record = chart(observation(valueQuantity={"value": score}, code=coded("89247-1", LOINC)))
+    assert [one.value for one in record.measurements] == [float(score)]
+    assert "implausible-value" not in issue_codes(record)
+
+
+def test_no_number_is_larger_than_anything_measured() -> None:
+    pressure = observation(code=coded("8480-6", LOINC), valueQuantity={"value": 2e9, "unit": "mm[Hg]"})
+    assert issue_codes(chart(pressure)) == {"implausible-value"}
+
+
 def test_blood_pressure_in_components() -> None:
     pressure = observation(
         code=coded("85354-9", LOINC),

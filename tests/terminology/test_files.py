@@ -168,3 +168,10 @@ def test_a_snomed_description_is_a_finding(knowledge: Knowledge) -> None:
     drug = dict(next(iter(knowledge.drug_files.values())))
     drug["codes"] = [{"system": "SNOMED", "code": "421471009", "display": "x", "confidence": "decision"}]
     assert list(schemas()["drug"].iter_errors(drug))
+
+
+def test_every_value_with_numbers_has_bounds(knowledge: Knowledge) -> None:
+    for entry in knowledge.mappings["observations"]["observations"]:
+        assert ("plausible" in entry) == bool(entry["unit"]), entry["key"]
+        low, high = entry.get("plausible", (0, 1))
+        assert low < high, entry["key"]

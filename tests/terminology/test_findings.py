@@ -42,6 +42,29 @@ def test_observations(terminology: Terminology, concept: Concept, key: str) -> N
 
 
 @pytest.mark.parametrize(
+    "key, believed, not_believed",
+    [
+        ("ecog", [0, 1, 4, 5], [-1, 6, 2.6, 1e300]),
+        ("clinical-frailty-scale", [1, 9], [0, 10, 4.5]),
+        ("karnofsky", [0, 50, 100], [-10, 110]),
+        ("lvef", [10, 25, 70], [0.55, 101, -5]),
+        ("creatinine", [0.3, 15.8], [0, 88, -1]),
+        ("m-protein-serum", [0, 0.1, 12.4], [-0.1, 40]),
+        ("platelets", [1, 250, 1800], [-1, 250000]),
+        ("neutrophils-abs", [0, 0.2, 90], [-0.1, 4000]),
+        ("calcium-total", [5, 18], [0.9, 100]),
+        ("flc-kappa", [0.2, 48000], [-1, 1e9]),
+        ("body-weight", [28, 210], [0, 7000]),
+    ],
+)
+def test_numbers_that_a_person_may_show(
+    terminology: Terminology, key: str, believed: list[float], not_believed: list[float]
+) -> None:
+    assert [value for value in believed if not terminology.plausible(key, value)] == []
+    assert [value for value in not_believed if terminology.plausible(key, value)] == []
+
+
+@pytest.mark.parametrize(
     "case, concept",
     [
         ("an invented code that fails the check digit", coded(LOINC, "32730-5")),
