@@ -18,8 +18,9 @@ _NO_RESULTS = frozenset({"4101", "no-results"})
 class Resources(list[dict[str, Any]]):
     """A flat list of resources that remembers what its Bundle said of itself.
 
-    ``issues`` are the findings about the Bundle; ``completeness`` is PARTIAL where a page is missing or the
-    server reported an error beside results, ABSENT where it reported an error and nothing came.
+    ``issues`` are the findings about the Bundle; ``completeness`` is PARTIAL where a page is missing, the
+    content could not be understood or the server reported an error beside results, ABSENT where it reported
+    an error and nothing came, or where what came is something else than what was asked for.
     """
 
     def __init__(self) -> None:
@@ -34,7 +35,7 @@ class _Walk:
         self.issues: list[Issue] = []
         self.incomplete = False
         self.failed = False
-        self.deleted: set[str] = set()
+        self.strange = False  # something that is no resource was passed over
 
     def issue(self, severity: Severity, code: str, text: str) -> None:
         finding = Issue(severity, code, text)
@@ -53,7 +54,8 @@ class _Walk:
             self.incomplete = True
             self.issue(Severity.WARNING, "unreadable-bundle", "Bundles are nested too deep to be read.")
         elif not kind:
-            self.incomplete = True
+            # One such entry tells nothing of the others; only where nothing else came is the rest unknown.
+            self.strange = True
             text = "An entry is no FHIR resource (no resourceType) and was passed over."
             self.issue(Severity.WARNING, "unreadable-resource", text)
         elif kind == "Bundle":
@@ -75,9 +77,20 @@ class _Walk:
                     "A search result came with a further page that was not fetched: the list is incomplete."
                 )
                 self.issue(Severity.WARNING, "missing-page", text)
+        entries = bundle.get("entry")
+        if entries is not None and not isinstance(entries, list | Mapping):
+            self.incomplete = True
+            text = "The entry of a Bundle is no list: what it holds is unknown."
+            self.issue(Severity.WARNING, "unreadable-bundle", text)
+            return
+        total = bundle.get("total")
+        if not entries and isinstance(total, int) and total > 0:
+            self.incomplete = True
+            text = "A search result counts resources that it does not hold: the list is incomplete."
+            self.issue(Severity.WARNING, "missing-page", text)
         history = str(bundle.get("type")).strip().lower() == "history"
         gone: set[str] = set()
-        for entry in _list(bundle.get("entry")):
+        for entry in _list(entries):
             if not isinstance(entry, Mapping):
                 if entry is not None:
                     self.visit(entry if isinstance(entry, list) else {}, depth=depth + 1)
@@ -147,12 +160,17 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def resources_of(bundle: Any) -> Resources:
+def resources_of(bundle: Any, expected: str = "") -> Resources:
     """The resources in a Bundle of any type, in Parameters, in a list, or a single one; of None, none.
 
     Nested Bundles are opened, entries without a resource and OperationOutcomes judged and left out. The
     result is a list that carries ``issues`` and ``completeness``; each resource keeps its entry's fullUrl,
     by which references may name it. Never raises.
+
+    ``expected`` is the resource type asked for ("Condition"), "" where any may come. Resources of which not
+    one is of that type are not an answer: ``completeness`` is ABSENT then, and the issue
+    "unexpected-resources" says so. Nothing at all is an answer ("known to be none") if it came without a
+    further page, an error and strange content.
     """
     walk = _Walk()
     try:
@@ -160,9 +178,14 @@ def resources_of(bundle: Any) -> Resources:
     except RecursionError:
         walk.incomplete = True
         walk.issue(Severity.WARNING, "unreadable-bundle", "Bundles are nested too deep to be read.")
-    walk.resources.issues = tuple(sorted(walk.issues))
-    if walk.failed and not walk.resources:
-        walk.resources.completeness = Completeness.ABSENT
-    elif walk.failed or walk.incomplete:
-        walk.resources.completeness = Completeness.PARTIAL
-    return walk.resources
+    found = walk.resources
+    answered = any(resource_type(one) == expected for one in found) if expected else bool(found)
+    if found and not answered:
+        text = f"What was sent holds no {expected}: whether there is any is unknown."
+        walk.issue(Severity.WARNING, "unexpected-resources", text)
+    found.issues = tuple(sorted(walk.issues))
+    if not answered and (found or walk.failed):
+        found.completeness = Completeness.ABSENT
+    elif walk.failed or walk.incomplete or (walk.strange and not answered):
+        found.completeness = Completeness.PARTIAL
+    return found

@@ -60,7 +60,14 @@ NEXT = [{"relation": "self", "url": "x"}, {"relation": "next", "url": "y"}]
         (bundle(statement()), ["MedicationStatement"], "complete", ["repaired"]),
         (bundle(None, {}, {"fullUrl": "urn:uuid:1"}), [], "complete", []),
         ({"resourceType": "Bundle", "type": "collection", "entry": holding(statement())}, ["MedicationStatement"], "complete", []),
-        (bundle(holding("junk"), holding(statement())), ["MedicationStatement"], "partial", ["unreadable-resource"]),
+        (bundle(holding("junk"), holding(statement())), ["MedicationStatement"], "complete", ["unreadable-resource"]),
+        (bundle(holding({}), holding(statement())), ["MedicationStatement"], "complete", ["unreadable-resource"]),
+        (bundle(holding({"id": "x"}), 5, holding(statement())), ["MedicationStatement"], "complete", ["unreadable-resource"]),
+        (bundle(None, 1, "x", [], {}), [], "partial", ["unreadable-resource"]),
+        ({"resourceType": "Bundle", "entry": "x"}, [], "partial", ["unreadable-bundle"]),
+        ({"resourceType": "Bundle", "entry": 5}, [], "partial", ["unreadable-bundle"]),
+        (bundle(link=NEXT), [], "partial", ["missing-page"]),
+        (bundle(kind="searchset", total=7), [], "partial", ["missing-page"]),
         ("not a resource", [], "partial", ["unreadable-resource"]),
         (17, [], "partial", ["unreadable-resource"]),
     ],
@@ -69,6 +76,36 @@ def test_what_comes_out(sent: Any, types: list[str], completeness: str, codes: l
     flat = resources_of(sent)
     assert [one["resourceType"] for one in flat] == types
     assert (flat.completeness, [issue.code for issue in flat.issues]) == (completeness, codes)
+
+
+@pytest.mark.parametrize(
+    ("sent", "completeness", "codes"),
+    [
+        (None, "complete", []),
+        (bundle(kind="searchset", total=0), "complete", []),
+        (NO_RESULTS, "complete", []),
+        (bundle(holding(condition())), "complete", []),
+        (bundle(holding(condition()), holding(person())), "complete", []),
+        (bundle(holding(condition()), holding({})), "complete", ["unreadable-resource"]),
+        (bundle(holding(observation())), "absent", ["unexpected-resources"]),
+        (person(), "absent", ["unexpected-resources"]),
+        (bundle(holding(person()), link=NEXT), "absent", ["missing-page", "unexpected-resources"]),
+        (bundle(holding(outcome("error")), holding(person())), "absent", ["data-unknown", "unexpected-resources"]),
+        (bundle(holding(outcome("error")), holding(condition())), "partial", ["data-unknown"]),
+        (bundle(link=NEXT), "partial", ["missing-page"]),
+        (bundle(None, 1, "x", [], {}), "partial", ["unreadable-resource"]),
+        ({"resourceType": "Bundle", "entry": "x"}, "partial", ["unreadable-bundle"]),
+    ],
+)  # fmt: skip
+def test_what_answers_the_question_for_conditions(sent: Any, completeness: str, codes: list[str]) -> None:
+    flat = resources_of(sent, "Condition")
+    assert (flat.completeness, [issue.code for issue in flat.issues]) == (completeness, codes)
+
+
+def test_one_strange_entry_does_not_make_the_chart_incomplete() -> None:
+    record = read(resources_of(bundle(holding(statement()), holding({}))), StandIn(), as_of=AS_OF)
+    assert set(record.completeness.values()) == {Completeness.COMPLETE}
+    assert [issue.code for issue in record.issues] == ["unreadable-resource"]
 
 
 def test_a_bundle_nested_without_end() -> None:
