@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from cds_service.fhir.accessors import (
+    READ_TYPES,
     Reading,
     _canonical,
     local_part,
@@ -53,6 +54,7 @@ class Chart:
         self.birth: DateSpan | None = None
         self._own: frozenset[str] = frozenset()  # ids and URLs of the patient
         self._identifiers: frozenset[tuple[str, str]] = frozenset()
+        self._strays: frozenset[str] = frozenset()  # subjects that nothing names, taken as the patient's
         self._any_patient = True  # nobody named a patient, and no resource did
 
     # ---- names -------------------------------------------------------------------------------------------
@@ -90,6 +92,41 @@ class Chart:
         self._own = frozenset(own - {""})
         self._any_patient = not self._own
 
+    def take_strays(self, resources: Iterable[Mapping[str, Any]]) -> Issue | None:
+        """Decide on subjects like "urn:uuid:..." under which no resource came; the issue that says how.
+
+        They are the patient's where nobody else is in the data: one such name, no other patient, and the
+        patient not known by such a name himself.
+        """
+        strays: set[str] = set()
+        others = False
+        for resource in resources:
+            kind = resource_type(resource)
+            if kind == "Patient":
+                others = others or not self._own.intersection(
+                    {resource_id(resource), full_url_of(resource), local_part(full_url_of(resource))}
+                )
+                continue
+            if kind not in READ_TYPES or kind == "Medication":
+                continue
+            node = resource.get("subject", resource.get("patient"))
+            for text in map(subject_text, node if isinstance(node, list) else [node]):
+                if not text or text.startswith("#") or self._is_name_of_own(text):
+                    continue
+                if text.lower().startswith("urn:"):
+                    strays.add(text)
+                else:
+                    others = others or local_part(text).rpartition("/")[0].lower() in ("", "patient")
+        if not strays or self._any_patient:
+            return None
+        named_so = any(one.lower().startswith("urn:") for one in self._own)
+        if others or named_so or len(strays) > 1:
+            text = "Some resources belong to a subject that did not come along; they were left out."
+            return Issue(Severity.WARNING, "unknown-subject", text)
+        self._strays = frozenset(strays)
+        text = "Some resources belong to a subject that did not come along; they were taken as the patient's."
+        return Issue(Severity.INFORMATION, "unknown-subject", text)
+
     def is_own(self, reading: Reading) -> bool:
         """Whether a resource is this patient's: its subject says so, or it has none."""
         key = "patient" if reading.type == "AllergyIntolerance" else "subject"
@@ -110,10 +147,7 @@ class Chart:
             shared = self._identifiers.intersection(_identifiers(inner.data.get("identifier")))
             return bool(shared) or resource_id(inner.data).lstrip("#") in self._own
         if text:
-            if self._any_patient or text in self._own:
-                return True
-            kind, _, identity = local_part(text).rpartition("/")
-            return identity in self._own and kind in ("", "Patient")
+            return self._any_patient or text in self._strays or self._is_name_of_own(text)
         identifier = node.get("identifier") if isinstance(node, Mapping) else None
         theirs = set(_identifiers(identifier))
         if not theirs or theirs & self._identifiers:
@@ -121,6 +155,12 @@ class Chart:
         # Another value within a system in which this patient has a number is another person.
         systems = {system for system, _ in self._identifiers}
         return not any(system in systems for system, _ in theirs)
+
+    def _is_name_of_own(self, text: str) -> bool:
+        if text in self._own:
+            return True
+        kind, _, identity = local_part(text).rpartition("/")
+        return identity in self._own and kind.lower() in ("", "patient")
 
     # ---- time --------------------------------------------------------------------------------------------
     def is_future(self, span: DateSpan | None) -> bool:

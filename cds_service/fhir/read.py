@@ -39,7 +39,16 @@ from cds_service.record import (
 )
 from cds_service.terminology import Terminology
 
-__all__ = ["FromEntry", "ManyPatients", "Resources", "draft_orders", "patients_in", "read", "resources_of"]
+__all__ = [
+    "FromEntry",
+    "ManyPatients",
+    "Resources",
+    "draft_orders",
+    "is_about",
+    "patients_in",
+    "read",
+    "resources_of",
+]
 
 _F = TypeVar("_F")
 
@@ -104,6 +113,8 @@ def read(
     found = _Found(issues)
     person, identity = _whose(chosen, drafted, patient_id)
     chart.is_about(identity, person)
+    if (strays := chart.take_strays([*chosen.values(), *drafted.values()])) is not None:
+        issues.append(strays)
     patient = PatientFacts(identity)
     if person is not None:
         reading = Reading(person)
@@ -123,11 +134,11 @@ def read(
                 found.facts.extend(_safely(Reading(resource, reference), chart, found, reader))
     draft_facts: list[DrugFact] = []
     other_orders = False
-    wanted = None if selections is None else {local_part(str(one)).rpartition("/")[2] for one in selections}
+    wanted = _selected(selections, drafted, issues)
     for reference, resource in drafted.items():
         if resource_type(resource) == "MedicationRequest":
-            left_out = chart.left_out.total()
-            picked = wanted is None or _is_selected(reference, resource, wanted)
+            others = chart.left_out["other-patient"]
+            picked = wanted is None or reference in wanted
             facts = _safely(
                 Reading(resource, reference),
                 chart,
@@ -135,9 +146,11 @@ def read(
                 lambda reading, of, picked=picked: medications.draft(reading, of, selected=picked),  # type: ignore[misc]
             )
             draft_facts.extend(fact for fact in facts if isinstance(fact, DrugFact))
-            # One that was cancelled, or is another patient's, is no order at all.
-            kept = chart.left_out.total() == left_out
-            other_orders |= kept and not facts and medications.names_a_medication(resource)
+            # One that is stopped or forbids its drug is an order all the same: the answer to it is silence.
+            other_orders |= not facts and medications.names_a_medication(resource)
+            if chart.left_out["other-patient"] > others:
+                text = f"{reference} is an order for another patient; it was left out."
+                issues.append(Issue(Severity.WARNING, "other-patient-order", text, reference))
         else:  # ServiceRequest, NutritionOrder ... but no Medication that a draft refers to
             other_orders |= resource_type(resource).endswith(("Request", "Order"))
     return ClinicalRecord(
@@ -162,6 +175,35 @@ def patients_in(resources: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """The ids of the Patient resources, sorted, each once."""
     mappings = (one for one in resources if isinstance(one, Mapping))
     return tuple(sorted({_identity(one) for one in mappings if resource_type(one) == "Patient"}))
+
+
+def is_about(resources: Iterable[Mapping[str, Any]], patient_id: str) -> bool:
+    """Whether any of the resources belongs to a patient with this id.
+
+    It does where a Patient has the id or a subject names it; also where the resources name no patient at all,
+    for then nothing speaks against it. False for a mistyped id, and where nothing readable came.
+    """
+    wanted = local_part(patient_id).rpartition("/")[2]
+    nameless = False
+    named = False
+    for one in resources:
+        kind = resource_type(one) if isinstance(one, Mapping) else ""
+        if kind == "Patient":
+            named = True
+            if wanted in (resource_id(one), local_part(full_url_of(one)).rpartition("/")[2]):
+                return True
+        elif kind in READ_TYPES and kind != "Medication":
+            node = one.get("subject", one.get("patient"))
+            texts = [
+                text for each in (node if isinstance(node, list) else [node]) if (text := subject_text(each))
+            ]
+            for text in texts:
+                of, _, identity = local_part(text).rpartition("/")
+                named = named or not text.lower().startswith(("#", "urn:"))
+                if identity.lstrip("#") == wanted and of.lower() in ("", "patient"):
+                    return True
+            nameless = nameless or not texts or texts[0].lower().startswith(("#", "urn:"))
+    return nameless and not named
 
 
 def draft_orders(resources: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -291,16 +333,39 @@ def _whose(
         if resource_type(resource) in READ_TYPES:
             subject = subject_text(resource.get("subject", resource.get("patient")))
             kind, _, identity = local_part(subject).rpartition("/")
-            if identity and kind in ("", "Patient") and not identity.startswith("#"):
+            if identity and kind.lower() in ("", "patient") and not identity.startswith("#"):
                 subjects.add(identity)
     if len(subjects) > 1:
         raise ManyPatients(subjects)
     return None, next(iter(subjects), "")
 
 
-def _is_selected(reference: str, resource: Mapping[str, Any], wanted: set[str]) -> bool:
-    names = {reference.rpartition("/")[2], local_part(full_url_of(resource)).rpartition("/")[2]}
-    return bool(names & wanted)
+def _selected(
+    selections: Sequence[str] | None, drafted: Mapping[str, Mapping[str, Any]], issues: list[Issue]
+) -> set[str] | None:
+    """References of the drafts that the user chose; None where nobody said, or pointed at none of them.
+
+    A selection counts by its id, and by its type where it names one. Selections that are there and match
+    nothing are a fault of the client, and what it is about to sign must not go unchecked for it.
+    """
+    if selections is None:
+        return None
+    asked = {local_part(str(one)) for one in selections}
+    chosen = set()
+    for reference, resource in drafted.items():
+        kind = resource_type(resource).lower()
+        for name in (reference, local_part(full_url_of(resource))):
+            identity = name.rpartition("/")[2]
+            if identity and any(
+                one.rpartition("/")[2] == identity and one.rpartition("/")[0].lower() in ("", kind)
+                for one in asked
+            ):
+                chosen.add(reference)
+    if asked and drafted and not chosen:
+        text = "The selections match none of the draft orders; all of them were looked at."
+        issues.append(Issue(Severity.WARNING, "unmatched-selection", text))
+        return None
+    return chosen
 
 
 def _encounter(drafted: Mapping[str, Mapping[str, Any]], facts: Sequence[DrugFact]) -> str:

@@ -475,12 +475,30 @@ def test_a_draft_is_no_exposure() -> None:
         (["MedicationRequest/d1"], True),
         (["d1"], True),
         (["https://ehr.example/fhir/MedicationRequest/d1"], True),
+        (["medicationrequest/d1", "MedicationRequest/d9"], True),
         (["MedicationRequest/d2"], False),
+        (["d2"], False),
         ([], False),
     ],
 )
 def test_which_draft_is_selected(selections: list[str] | None, selected: bool) -> None:
-    assert chart(drafts=[draft()], selections=selections).drafts[0].selected is selected
+    record = chart(drafts=[draft(), draft(id="d2")], selections=selections)
+    assert [one.selected for one in record.drafts if one.reference.endswith("d1")] == [selected]
+    assert record.issues == ()
+
+
+@pytest.mark.parametrize(
+    "selections", [["a"], ["ServiceRequest/d1"], ["MedicationRequest/d7", "x/y/z"], [""]]
+)
+def test_selections_that_match_nothing_count_as_not_sent(selections: list[str]) -> None:
+    record = chart(drafts=[draft()], selections=selections)
+    assert ([one.selected for one in record.drafts], issue_codes(record)) == ([True], {"unmatched-selection"})
+
+
+def test_a_selected_order_of_another_type_selects_no_drug_of_the_same_id() -> None:
+    service = {"resourceType": "ServiceRequest", "id": "d1", "status": "draft", "subject": SUBJECT}
+    record = chart(drafts=[draft(), service], selections=["ServiceRequest/d1"])
+    assert ([one.selected for one in record.drafts], record.issues) == ([False], ())
 
 
 @pytest.mark.parametrize(
@@ -535,14 +553,26 @@ def test_the_encounter_of_the_drafts() -> None:
         ([draft()], False),
         ([draft(medicationCodeableConcept=gone)], False),
         ([draft(medicationCodeableConcept={"text": "aspirin"})], True),
-        ([draft(medicationCodeableConcept={"text": "aspirin"}, status="cancelled")], False),
-        ([draft(medicationCodeableConcept={"text": "aspirin"}, subject={"reference": "Patient/p2"})], False),
+        ([draft(medicationCodeableConcept={"text": "aspirin"}, status="cancelled")], True),
+        ([draft(status="stopped")], True),
+        ([draft(status="entered-in-error")], True),
+        ([draft(doNotPerform=True)], True),
+        ([draft(medicationCodeableConcept=gone, status="cancelled")], False),
+        ([draft(medicationCodeableConcept={"text": "aspirin"}, subject={"reference": "Patient/p2"})], True),
         ([{"resourceType": "ServiceRequest", "id": "s1", "status": "draft", "subject": SUBJECT}], True),
         ([{"resourceType": "Medication", "id": "med", "code": LENALIDOMIDE}], False),
     ],
 )
 def test_whether_something_else_is_being_ordered(drafts: list[dict[str, Any]], others: bool) -> None:
     assert chart(drafts=drafts).other_orders is others
+
+
+def test_an_order_for_another_patient_is_an_issue_and_no_draft() -> None:
+    record = chart(drafts=[draft(subject={"reference": "Patient/p2"})])
+    assert (record.drafts, record.left_out) == ((), {"other-patient": 1})
+    assert [(one.code, one.where) for one in record.issues] == [
+        ("other-patient-order", "MedicationRequest/d1")
+    ]
 
 
 def test_the_drafts_may_come_as_their_bundle() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.fhir.read import ManyPatients, draft_orders, patients_in, read, resources_of
+from cds_service.fhir.read import ManyPatients, draft_orders, is_about, patients_in, read, resources_of
 from tests.fhir.charts import chart, condition, gone, issue_codes, observation, order, person, statement, told
 from tests.fhir.stand_in import StandIn
 
@@ -30,11 +30,13 @@ OTHER = "Patient/p2"
         ({"display": "somebody"}, True),
         (17, True),
         ({"reference": "Patient/p2"}, False),
+        ({"reference": "patient/p1"}, True),
+        ({"reference": "https://ehr.example/fhir/PATIENT/p1"}, True),
         ({"reference": "Patient/P1"}, False),
         ({"reference": "Patient/p11"}, False),
         ({"reference": "Group/p1"}, False),
         ({"reference": "https://ehr.example/fhir/Patient/p2"}, False),
-        ({"reference": "urn:uuid:2b1c"}, False),
+        ({"reference": "urn:uuid:2b1c"}, True),
         ({"reference": "#p"}, False),
         ([{"reference": "Patient/p1"}, {"reference": "Patient/p2"}], False),
         ({"identifier": {"system": "urn:mrn", "value": "1"}}, True),
@@ -62,6 +64,52 @@ def test_a_contained_patient(inside: dict[str, Any], own: bool) -> None:
     resource = statement(subject={"reference": f"#{inside['id']}"}, contained=contained)
     record = chart(person(identifier=[{"system": "urn:mrn", "value": "1"}]), resource)
     assert bool(record.drugs) is own
+
+
+STRAY = {"reference": "urn:uuid:2b1c"}
+
+
+@pytest.mark.parametrize(
+    ("beside", "own"),
+    [
+        ([], True),
+        ([person()], True),
+        ([condition()], True),
+        ([condition(subject=STRAY)], True),
+        ([condition(subject={"reference": "urn:uuid:77aa"})], False),
+        ([condition(subject={"reference": "Patient/p2"})], False),
+        ([person(), person(id="p2")], False),
+    ],
+)
+def test_a_subject_under_whose_name_nobody_came(beside: list[dict[str, Any]], own: bool) -> None:
+    record = chart(statement(subject=STRAY), *beside)
+    assert bool(record.drugs) is own
+    severity = [one.severity for one in record.issues if one.code == "unknown-subject"]
+    assert severity == ["information" if own else "warning"]
+
+
+@pytest.mark.parametrize(
+    ("resources", "patient", "about"),
+    [
+        ([person(), statement()], "p1", True),
+        ([person(), statement()], "Patient/p1", True),
+        ([person(), statement()], "nobody", False),
+        ([person(), statement(subject=gone)], "nobody", False),
+        ([statement()], "p1", True),
+        ([statement(subject={"reference": "https://ehr.example/fhir/patient/p1/_history/2"})], "p1", True),
+        ([statement(), condition(subject={"reference": OTHER})], "p2", True),
+        ([statement()], "p2", False),
+        ([statement(subject=gone)], "p1", True),
+        ([statement(subject=STRAY)], "2b1c", True),
+        ([statement(subject=STRAY)], "p1", True),
+        ([{"resourceType": "Medication", "id": "p1"}], "p1", False),
+        ([], "p1", False),
+    ],
+)
+def test_whether_anything_belongs_to_the_patient_named(
+    resources: list[dict[str, Any]], patient: str, about: bool
+) -> None:
+    assert is_about(resources, patient) is about
 
 
 def test_the_one_patient_there_is() -> None:
