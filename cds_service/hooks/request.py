@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cds_service.errors import BadRequest, Fault
+from cds_service.fhir.accessors import local_part
 from cds_service.fhir.read import patients_in, resources_of
 from cds_service.hooks.shape import check
 
-NOT_CLINICIANS = ("Patient/", "RelatedPerson/")
+NOT_CLINICIANS = frozenset({"patient", "relatedperson"})
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,13 @@ class HookRequest:
     @property
     def from_clinician(self) -> bool:
         """Whether advice for clinicians may be shown to this user: not to the patient or a relative."""
-        return not self.user_id.startswith(NOT_CLINICIANS)
+        # Absolute and oddly written references occur; the kind alone says enough.
+        return local_part(self.user_id).lstrip("/").partition("/")[0].lower() not in NOT_CLINICIANS
 
     @property
     def context(self) -> Mapping[str, str]:
         """The values that prefetch tokens may name, by token."""
-        kind, _, identifier = self.user_id.partition("/")
+        kind, _, identifier = local_part(self.user_id).partition("/")
         values = {
             "context.patientId": self.patient_id,
             "context.userId": self.user_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from cds_service.errors import BadRequest, Fault
+
+MOST_FAULTS = 20
+"""So many faults are named; a body with thousands of them must not lead to an answer larger than itself."""
 
 _SCHEMAS = Path(__file__).resolve().parent / "schemas"
 
@@ -45,12 +49,13 @@ def _faults(error: ValidationError) -> Iterator[Fault]:
 
 
 def check(body: Any, schema: str, what: str) -> None:
-    """Raises BadRequest with every fault where ``body`` is not ``what`` the schema describes."""
-    found = {
-        fault: None  # a dict keeps the order and drops what several branches report alike
-        for error in _validator(schema).iter_errors(body)
-        for fault in _faults(error)
-    }
-    if found:
+    """Raises BadRequest with each fault, up to MOST_FAULTS, where ``body`` is not ``what`` the schema describes."""
+    faults = (fault for error in _validator(schema).iter_errors(body) for fault in _faults(error))
+    first = list(islice(faults, MOST_FAULTS + 1))
+    if first:
+        # A dict keeps the order and drops what several branches report alike.
+        found = dict.fromkeys(first[:MOST_FAULTS])
         listed = "; ".join(f"{fault.detail} ({fault.pointer or 'the whole body'})" for fault in found)
+        if len(first) > MOST_FAULTS:
+            listed += "; and more"
         raise BadRequest(f"This is not {what}: {listed}.", *found, code="malformed-request")

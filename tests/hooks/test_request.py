@@ -128,10 +128,38 @@ def test_drafts_and_selections_are_read() -> None:
         ("", True),
         ("Patient/p1", False),
         ("RelatedPerson/7", False),
+        ("http://ehr.example/fhir/Patient/1", False),
+        ("http://ehr.example/fhir/Patient/1/_history/2", False),
+        ("/Patient/1", False),
+        ("patient/1", False),
+        ("PATIENT/1", False),
+        ("Patient", False),
+        (" RelatedPerson/7 ", False),
+        ("http://ehr.example/fhir/Practitioner/1", True),
     ],
 )
 def test_who_may_see_advice(user: str, sees_cards: bool) -> None:
     assert read_request(with_change("/context/userId", user), "patient-view").from_clinician is sees_cards
+
+
+def test_an_absolute_user_reference_fills_the_same_token() -> None:
+    for user in ("Practitioner/7", "http://ehr.example/fhir/Practitioner/7"):
+        request = read_request(with_change("/context/userId", user), "patient-view")
+        assert request.context["userPractitionerId"] == "7"
+
+
+def test_a_patient_id_with_a_line_end_is_refused() -> None:
+    for value in ("p1\n", "Patient/p1\n", "..\n"):
+        with pytest.raises(BadRequest):
+            read_request(with_change("/context/patientId", value), "patient-view")
+
+
+def test_thousands_of_faults_do_not_make_an_answer_larger_than_the_body() -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_request(with_change("/context/selections", [5] * 50_000), "patient-view")
+    assert len(caught.value.faults) == 20
+    assert caught.value.detail.endswith("; and more.")
+    assert len(caught.value.detail) < 4_000
 
 
 def test_a_token_without_its_server_is_dropped() -> None:
