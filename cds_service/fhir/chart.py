@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
@@ -19,6 +19,9 @@ from cds_service.fhir.accessors import (
 from cds_service.fhir.remembered import remembered
 from cds_service.record import DateSpan, Issue, Severity
 from cds_service.terminology import Terminology
+
+# Our decision, wide: the first drugs against myeloma came in the 1950s; what is dated earlier is a slip.
+FIRST_TREATMENT = date(1950, 1, 1)
 
 
 class ManyPatients(ValueError):
@@ -52,6 +55,8 @@ class Chart:
         self.names: dict[str, Mapping[str, Any]] = {}
         self.left_out: Counter[str] = Counter()
         self.birth: DateSpan | None = None
+        # drug -> start and end of what statements say was not taken; an end of None is an open one
+        self.not_taken: defaultdict[str, list[tuple[DateSpan, DateSpan | None]]] = defaultdict(list)
         self._own: frozenset[str] = frozenset()  # ids and URLs of the patient
         self._identifiers: frozenset[tuple[str, str]] = frozenset()
         self._strays: frozenset[str] = frozenset()  # subjects that nothing names, taken as the patient's
@@ -166,6 +171,20 @@ class Chart:
     def is_future(self, span: DateSpan | None) -> bool:
         """Whether something surely happened after the evaluation date: then it is not known yet."""
         return span is not None and span.earliest > self.as_of
+
+    def treatable(self, reading: Reading, span: DateSpan | None) -> DateSpan | None:
+        """The span; None, with an issue, where the patient or the treatment of myeloma was not yet born."""
+        if span is None:
+            return None
+        if span.latest < FIRST_TREATMENT:
+            why = f"lies before {FIRST_TREATMENT.year}, when there was no treatment"
+        elif self.birth is not None and span.latest < self.birth.earliest:
+            why = "lies before the patient's birth"
+        else:
+            return span
+        text = f"{reading.reference}: the date {span} {why}; taken as not known."
+        reading.issue(Severity.WARNING, "unreadable-date", text)
+        return None
 
     def clipped(self, span: DateSpan | None) -> DateSpan | None:
         """The part of a span not after the evaluation date."""

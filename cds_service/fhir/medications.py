@@ -7,14 +7,14 @@ a cancelled order say nothing of exposure and are left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cds_service.fhir.accessors import NO_CONCEPT, Reading, decimal, usable_id
 from cds_service.fhir.chart import Chart
 from cds_service.fhir.dates import Charted
-from cds_service.record import DateSpan, DrugFact, Given, Purpose, Severity, StopReason
+from cds_service.record import DateSpan, DrugFact, Given, Issue, Purpose, Severity, StopReason
 from cds_service.terminology import Concept, DrugMatch
 
 _ENDED = frozenset({"completed", "stopped"})
@@ -31,6 +31,9 @@ _STOP_ORDER = (
     StopReason.CHOICE,
     StopReason.OTHER,
 )
+# A drug on hold is paused: why is no reason for a stop. That the disease progressed, or that there is an
+# allergy, holds whatever became of the order.
+_OUTLAST_A_PAUSE = frozenset({StopReason.PROGRESSION, StopReason.NO_RESPONSE, StopReason.ALLERGY})
 # A phase of treatment says more than "for myeloma"; "for myeloma" more than another disease beside it.
 _PURPOSE_ORDER = (
     Purpose.MOBILISATION,
@@ -118,6 +121,7 @@ def statement(reading: Reading, chart: Chart) -> list[DrugFact]:
     if (
         never or reading.token(data, "taken") == "n" or reading.flag(data, "wasNotTaken")
     ):  # the last two: STU3, DSTU2
+        _note_not_taken(reading, chart)
         return _left_out(chart, "not-taken")
     if status in ("intended", "draft"):
         return _left_out(chart, "not-an-order")
@@ -134,6 +138,49 @@ def statement(reading: Reading, chart: Chart) -> list[DrugFact]:
     else:
         course = _over(chart, start, end, running)
     return _facts(reading, chart, course, Given.GIVEN)
+
+
+def _note_not_taken(reading: Reading, chart: Chart) -> None:
+    """Remember what a statement denies, for the orders of the same drug."""
+    reading = Reading(reading.data, reading.reference)  # what is left out is not complained of
+    start, end = _occurrence(reading, "effective")
+    if start.span is None and end.span is None:
+        start = end = _single_day(reading, "effectiveDateTime")
+    if start.span is None or (end.span is None and end.problem) or chart.is_future(start.span):
+        return  # no day that it could speak of
+    for match, _ in _matches(reading, chart, start.span):
+        chart.not_taken[match.drug].append((start.span, end.span))
+
+
+def without_orders_not_taken(facts: Iterable[Any], chart: Chart) -> tuple[list[Any], list[Issue]]:
+    """The facts without orders of which a statement says that the drug was not taken; an issue for each.
+
+    The statement must cover the day of the order, and its end too where either has one: a pause of some
+    weeks is charted so as well, and does not undo what was taken before and after. Drugs given stay.
+    """
+    kept: list[Any] = []
+    issues: list[Issue] = []
+    for fact in facts:
+        if isinstance(fact, DrugFact) and _was_not_taken(fact, chart):
+            text = f"{fact.reference}: a statement says that the drug was not taken; no exposure is counted."
+            issues.append(Issue(Severity.INFORMATION, "order-not-taken", text, fact.reference))
+            chart.left_out["not-taken"] += 1
+        else:
+            kept.append(fact)
+    return kept, issues
+
+
+def _was_not_taken(order: DrugFact, chart: Chart) -> bool:
+    if order.given is not Given.ORDERED or order.first_dose is None or order.drug not in chart.not_taken:
+        return False
+    for start, end in chart.not_taken[order.drug]:
+        if start.earliest > order.first_dose.earliest:
+            continue
+        if end is None or (start.exact and end == start and start == order.first_dose):
+            return True  # not from that day on; or, of the very day of the order, not at all
+        if order.last_dose is not None and order.last_dose.latest <= end.latest:
+            return True
+    return False
 
 
 def request(reading: Reading, chart: Chart) -> list[DrugFact]:
@@ -310,6 +357,13 @@ def _over(chart: Chart, start: Charted, end: Charted, running: bool) -> _Course:
     return _Course(start.span, None, ongoing=running and not (end.problem and not end.placeholder))
 
 
+def _of_a_lifetime(reading: Reading, chart: Chart, course: _Course) -> _Course:
+    """The course without days on which the patient cannot have been treated."""
+    first = chart.treatable(reading, course.first)
+    last = first if course.last == course.first else chart.treatable(reading, course.last)
+    return course if (first, last) == (course.first, course.last) else replace(course, first=first, last=last)
+
+
 # ---- the drug --------------------------------------------------------------------------------------------
 def names_a_medication(data: Mapping[str, Any]) -> bool:
     """Whether an order says anything of its drug; an order form just opened does not."""
@@ -408,6 +462,7 @@ def _facts(reading: Reading, chart: Chart, course: _Course, given: Given) -> lis
     matches = _matches(reading, chart, course.first)
     if not matches:
         return []
+    course = _of_a_lifetime(reading, chart, course)
     if given is not Given.DRAFT and chart.is_future(course.first or course.last):
         return _left_out(chart, "future")
     concept = matches[0][1]
@@ -418,6 +473,8 @@ def _facts(reading: Reading, chart: Chart, course: _Course, given: Given) -> lis
     stop, stop_text = StopReason.UNKNOWN, ""
     if given is not Given.DRAFT and not course.ongoing and course.stop_known:
         stop, stop_text = _stopped_because(reading, chart, notes)
+        if stop not in _OUTLAST_A_PAUSE and _is_paused(reading):
+            stop, stop_text = StopReason.UNKNOWN, ""
     purpose = _given_for(reading, chart, text, dosages, dosage_texts, notes)
     route = _route(reading, dosages)
     dose, unit = _dose(reading, dosages, text, dosage_texts) if len(matches) == 1 else (None, "")
@@ -452,6 +509,11 @@ def _adherence(reading: Reading) -> str:
     """The R5 adherence code, "" where none is charted."""
     node = reading.object(reading.data, "adherence") if "adherence" in reading.data else {}
     return next(iter(reading.codes(node, "code")), "") if node else ""
+
+
+def _is_paused(reading: Reading) -> bool:
+    """Whether the drug is charted as on hold rather than stopped."""
+    return reading.token(reading.data, "status") == "on-hold" or _adherence(reading).startswith("on-hold")
 
 
 def _stopped_because(reading: Reading, chart: Chart, notes: list[str]) -> tuple[StopReason, str]:

@@ -28,7 +28,7 @@ def procedure(reading: Reading, chart: Chart) -> list[ProcedureFact]:
         return []
     if status not in ("completed", "in-progress"):
         reading.repaired("no status that tells; read as done")
-    on = performed(reading)
+    on = chart.treatable(reading, performed(reading))
     if chart.is_future(on):
         chart.left_out["future"] += 1
         return []

@@ -132,6 +132,8 @@ def read(
             reader = _READERS.get(resource_type(resource))
             if reader is not None:
                 found.facts.extend(_safely(Reading(resource, reference), chart, found, reader))
+    found.facts, cancelled = medications.without_orders_not_taken(found.facts, chart)
+    issues += cancelled
     draft_facts: list[DrugFact] = []
     other_orders = False
     wanted = _selected(selections, drafted, issues)

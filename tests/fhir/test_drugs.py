@@ -20,6 +20,7 @@ from tests.fhir.charts import (
     issue_codes,
     issue_texts,
     order,
+    person,
     statement,
     told,
 )
@@ -454,6 +455,77 @@ def test_an_unknown_antineoplastic_is_an_issue_and_aspirin_is_not() -> None:
 
 
 # ---- drafts
+
+
+# ---- what cannot be, what was not taken, what is only paused
+
+
+@pytest.mark.parametrize(
+    ("resource", "read"),
+    [
+        (statement(effectivePeriod={"start": "1940-01-10", "end": "2024-06-30"}), "given ? to 2024-06-30"),
+        (statement(effectivePeriod={"start": "1940-01-10", "end": "1940-06-30"}), "given ? to ?"),
+        (statement(effectivePeriod={"start": "1950-12-30", "end": "1951"}), "given ? to 1951"),
+        (administration(effectiveDateTime="1951-04-01"), "given ? to ?"),
+        (order(authoredOn="1949"), "ordered ? to ongoing"),
+    ],
+)
+def test_no_one_is_treated_before_birth_or_before_there_was_treatment(
+    resource: dict[str, Any], read: str
+) -> None:
+    record = chart(person(), resource)
+    assert (told(record), issue_codes(record)) == ([f"lenalidomide {read}"], {"unreadable-date"})
+
+
+def test_a_birth_in_the_same_year_leaves_the_date() -> None:
+    record = chart(person(birthDate="1951-04-02"), statement(effectivePeriod={"start": "1951"}))
+    assert (told(record), issue_codes(record)) == (["lenalidomide given 1951 to ?"], set())
+
+
+DENIED = {"start": "2025-03-01", "end": "2025-03-31"}
+
+
+@pytest.mark.parametrize(
+    ("denied", "ordered", "counts"),
+    [
+        ({"effectiveDateTime": "2025-03-01"}, {}, False),
+        ({"effectivePeriod": {"start": "2025-03-01"}}, {}, False),
+        ({"effectivePeriod": {"start": "2025-01"}}, {}, False),
+        ({"effectivePeriod": {"start": "2025-03-02"}}, {}, True),
+        ({"effectivePeriod": {"start": "2026-03-02"}}, {}, True),
+        ({"effectiveDateTime": "2025-02-01"}, {}, True),
+        ({"effectivePeriod": DENIED}, {}, True),  # paused in March, and taken since
+        ({"effectivePeriod": DENIED}, {"effectiveDosePeriod": DENIED, "status": "completed"}, False),
+        ({"effectivePeriod": gone}, {}, True),
+        ({"effectiveDateTime": "2025-03-01", "medicationCodeableConcept": {"text": "bortezomib"}}, {}, True),
+    ],
+)
+def test_an_order_that_a_statement_denies_is_no_exposure(
+    denied: dict[str, Any], ordered: dict[str, Any], counts: bool
+) -> None:
+    record = chart(statement(**{"status": "not-taken", "effectivePeriod": gone, **denied}), order(**ordered))
+    assert bool(record.drugs) is counts
+    assert record.left_out["not-taken"] == (1 if counts else 2)
+    assert ("order-not-taken" in issue_codes(record)) is not counts
+
+
+def test_a_dose_given_stands_against_a_statement_that_denies_it() -> None:
+    denied = statement(status="not-taken", effectivePeriod=gone, effectiveDateTime="2025-03-01")
+    assert told(chart(denied, administration())) == ["lenalidomide given 2025-03-01 to 2025-03-01"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "reason"),
+    [
+        (statement(status="on-hold", statusReason=[{"text": "rash"}]), StopReason.UNKNOWN),
+        (order(status="on-hold", statusReason={"text": "grade 3 neuropathy"}), StopReason.UNKNOWN),
+        (administration(status="on-hold", statusReason=[{"text": "rash"}]), StopReason.UNKNOWN),
+        (statement(status="on-hold", statusReason=[{"text": "disease progression"}]), StopReason.PROGRESSION),
+        (statement(status="stopped", statusReason=[{"text": "rash"}]), StopReason.TOXICITY),
+    ],
+)
+def test_a_hold_is_no_stop(resource: dict[str, Any], reason: StopReason) -> None:
+    assert [one.stop_reason for one in chart(resource).drugs] == [reason]
 
 
 def draft(**changes: Any) -> dict[str, Any]:

@@ -471,3 +471,9 @@ def test_the_patient(changes: dict[str, Any], sex: str, birth: str, deceased: bo
 def test_a_measurement_without_a_number_keeps_its_words() -> None:
     record = chart(observation(code=M_PROTEIN, valueQuantity=gone, valueCodeableConcept={"text": "Positive"}))
     assert [(one.value, one.text) for one in record.measurements] == [(None, "positive")]
+
+
+@pytest.mark.parametrize("day", ["1949-12-31", "1951-04-01", "1951-03"])
+def test_a_transplant_before_birth_has_no_date(day: str) -> None:
+    record = chart(person(), procedure(performedDateTime=day))
+    assert (told(record), issue_codes(record)) == (["autologous-sct ?"], {"unreadable-date"})
