@@ -9,12 +9,13 @@ from typing import Any, Protocol
 
 from cds_service.assess import Assessment, Question
 from cds_service.errors import NotFound
+from cds_service.fhir.accessors import local_part, usable_id
 from cds_service.hooks.fetch import Fetcher
 from cds_service.hooks.prefetch import gather
 from cds_service.hooks.request import read_request
 from cds_service.hooks.response import response
 from cds_service.hooks.services import Service
-from cds_service.record import Issue
+from cds_service.record import Issue, Severity
 
 
 class Assesses(Protocol):
@@ -80,6 +81,9 @@ class CdsServices:
         if not request.from_clinician:
             return HookAnswer(response([]))
         chart = gather(request, service.prefetch, self.fetcher)
+        if not request.user_id:
+            text = "The hook does not say who the user is; the answer is meant for clinicians."
+            chart.issues.append(Issue(Severity.INFORMATION, "user-unknown", text, "context/userId"))
         here = self.circumstances
         assessment = self.assessor.assess(
             chart.resources,
@@ -92,7 +96,7 @@ class CdsServices:
                 patient_id=request.patient_id,
                 drafts=request.drafts,
                 selections=request.selections,
-                encounter=f"Encounter/{request.encounter_id}" if request.encounter_id else "",
+                encounter=_encounter(request.encounter_id),
                 completeness=chart.completeness,
                 validation=here.hook_validation,
                 issues=tuple(chart.issues),
@@ -105,6 +109,12 @@ class CdsServices:
             kinds=tuple(_kind(card) for card in cards),
             issues=assessment.issues,
         )
+
+
+def _encounter(charted: str) -> str:
+    """ "Encounter/e1" of any way to write it; "" where a FHIR server would refuse an order that names it."""
+    kind, _, identifier = local_part(charted).rpartition("/")
+    return f"Encounter/{identifier}" if kind in ("", "Encounter") and usable_id(identifier) else ""
 
 
 def _kind(card: Mapping[str, Any]) -> str:

@@ -230,6 +230,40 @@ def test_what_the_hook_asks(make_client: MakeClient, assessor: Any) -> None:
     assert listening.question.validation == "relevant"
 
 
+@pytest.mark.parametrize(
+    "sent, asked",
+    [
+        ("e1", "Encounter/e1"),
+        ("Encounter/e1", "Encounter/e1"),
+        ("http://ehr.example/fhir/Encounter/e1", "Encounter/e1"),
+        ("e1/_history/2", "Encounter/e1"),
+        ("a b", ""),
+        ("<script>", ""),
+        ("/", ""),
+        ("../x", ""),
+        ("e" * 200, ""),
+        (None, ""),
+    ],
+)
+def test_an_encounter_that_a_fhir_server_would_refuse_is_left_out(
+    make_client: MakeClient, assessor: Any, sent: str | None, asked: str
+) -> None:
+    listening = Listening(assessor)
+    body = call("patient-view", encounterId=sent)
+    assert post(make_client(assessor=listening), VIEW, body).status_code == 200
+    assert listening.question.encounter == asked
+
+
+def test_a_call_that_does_not_say_who_asks_is_answered_with_an_issue(
+    make_client: MakeClient, assessor: Any
+) -> None:
+    listening = Listening(assessor)
+    body = call("patient-view")
+    del body["context"]["userId"]
+    assert post(make_client(assessor=listening), VIEW, body).json["cards"]
+    assert [issue.where for issue in listening.question.issues] == ["context/userId"]
+
+
 @pytest.mark.parametrize("hook", HOOKS[1:])
 def test_an_order_hook_called_with_nothing_but_the_patient(client: FlaskClient, hook: str) -> None:
     body = call(hook)  # the sandbox does this where a tab is pressed again
