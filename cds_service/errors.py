@@ -6,8 +6,10 @@
         ├── BadRequest            400: what came is not what was asked for
         ├── NotFound              404
         ├── DataMissing           412: data the answer cannot do without, neither sent nor to be had
+        ├── TooSlow               408: the body did not come in time
         ├── TooLarge              413
-        └── UnsupportedMedia      415
+        ├── UnsupportedMedia      415
+        └── Busy                  503: too much is under way; carries retry_after
 
 A gap in a chart is no error but a value (an :class:`cds_service.record.Issue`, an unknown). Faults of the
 knowledge files are :class:`cds_service.knowledge.load.KnowledgeError`.
@@ -82,6 +84,14 @@ class DataMissing(RequestError):
     title = "Data needed for an answer is missing"
 
 
+class TooSlow(RequestError):
+    """The body did not come in time."""
+
+    status = 408
+    code = "too-slow"
+    title = "The body did not come in time"
+
+
 class TooLarge(RequestError):
     """The body is larger than the limit."""
 
@@ -96,3 +106,12 @@ class UnsupportedMedia(RequestError):
     status = 415
     code = "unsupported-media-type"
     title = "The body is in a form that is not read here"
+
+
+class Busy(RequestError):
+    """Too many calls of a kind are under way; ``retry_after`` seconds later it may be different."""
+
+    status = 503
+    code = "unavailable"
+    title = "Too much is under way"
+    retry_after = 2

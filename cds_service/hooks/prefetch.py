@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cds_service.errors import DataMissing, Fault
-from cds_service.fhir.read import Resources, resources_of
+from cds_service.fhir.read import PREFETCH_KEYS, Resources, is_about, patients_in, resources_of
 from cds_service.hooks.fetch import Fetched, Fetcher, FhirBase, medication_references, next_link
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.services import resolve
@@ -20,6 +20,8 @@ from cds_service.record import Completeness, Issue, Severity
 
 INDISPENSABLE = ("conditions",)
 """Without these one cannot even tell whether there is myeloma: their lack is a 412, not a weaker answer."""
+
+_TYPES = {key: kind for kind, key in PREFETCH_KEYS.items()}
 
 MOST_REFERENCES = 40
 """Medications fetched one by one at most; a chart with more of them without a name is not read that way."""
@@ -47,7 +49,8 @@ class Chart:
 def gather(request: HookRequest, templates: Mapping[str, str], fetcher: Fetcher) -> Chart:
     """Everything the templates ask for, from prefetch first and from ``fhirServer`` where it is lacking.
 
-    Raises DataMissing where a key of INDISPENSABLE is neither sent nor to be had.
+    Raises DataMissing where a key of INDISPENSABLE is neither sent nor to be had, or where the server knows
+    the patient's id as somebody else; Busy where too many calls are fetching.
     """
     chart = Chart()
     base = fetcher.base_for(request.fhir_server) if request.fhir_server else None
@@ -57,7 +60,7 @@ def gather(request: HookRequest, templates: Mapping[str, str], fetcher: Fetcher)
         sent = key in request.prefetch and _usable(request.prefetch[key])
         if sent:
             value = request.prefetch[key]
-            found = resources_of(value)
+            found = resources_of(value, _TYPES.get(key, ""))
             if found.completeness is not Completeness.ABSENT:
                 further = (
                     next_link(value, f"{base}/") if base is not None and isinstance(value, dict) else None
@@ -66,23 +69,35 @@ def gather(request: HookRequest, templates: Mapping[str, str], fetcher: Fetcher)
                     # The client sent the first page only; the rest is a query like any other.
                     continued[key] = resources_of({k: v for k, v in value.items() if k != "link"})
                     queries[key] = further
-                else:
+                    continue
+                if not _leaves_open(key, found, found.completeness, request):
                     chart.take(key, found, found.completeness)
-                continue
+                    continue
+            chart.issues.extend(found.issues)
         query = resolve(template, request.context)
         if base is not None and query is not None:
             queries[key] = query
         else:
             chart.completeness[key] = Completeness.ABSENT
-            what = "was sent as an error" if sent else "was not sent"
+            what = "was sent as something that does not answer it" if sent else "was not sent"
             chart.lack(key, f"{key} {what}, and there is {_why_not_fetched(request, base)}.")
-    if base is not None and queries:
-        for key, answer in fetcher.all(base, request.access_token, queries).items():
-            _take_fetched(chart, key, answer, continued.get(key))
-    if base is not None:
-        _fetch_medications(chart, request, fetcher, base)
+    pointed_at = sorted(medication_references([*chart.resources, *request.drafts])) if base else []
+    if base is not None and (queries or pointed_at):
+        with fetcher.turn() as deadline:
+            for key, answer in fetcher.all(base, request.access_token, queries, deadline).items():
+                _take_fetched(chart, key, answer, continued.get(key), request)
+            _fetch_medications(chart, request, fetcher, base, deadline)
     _require(chart, request, templates)
+    _require_a_person(chart, request)
     return chart
+
+
+def _leaves_open(key: str, found: Resources, completeness: Completeness, request: HookRequest) -> bool:
+    """Whether a list came in part only, and no entry of it is of use: then it is as good as not sent."""
+    if completeness is not Completeness.PARTIAL or key not in INDISPENSABLE:
+        return False
+    own = (one for one in found if one.get("resourceType") == _TYPES[key])
+    return not any(is_about([one], request.patient_id) for one in own)
 
 
 def _usable(value: Any) -> bool:
@@ -98,7 +113,10 @@ def _why_not_fetched(request: HookRequest, base: FhirBase | None) -> str:
     return "nothing in the context to ask for it by"
 
 
-def _take_fetched(chart: Chart, key: str, answer: Fetched, first_page: Resources | None) -> None:
+def _take_fetched(
+    chart: Chart, key: str, answer: Fetched, first_page: Resources | None, request: HookRequest
+) -> None:
+    kind = _TYPES.get(key, "")
     pages = [resources_of({k: v for k, v in body.items() if k != "link"}) for body in answer.bodies]
     if first_page is not None:
         pages.insert(0, first_page)
@@ -109,25 +127,41 @@ def _take_fetched(chart: Chart, key: str, answer: Fetched, first_page: Resources
     failed = sum(page.completeness is not Completeness.COMPLETE for page in pages)
     if answer.problem:
         chart.lack(key, f"{key} could not be fetched whole: {answer.problem}.")
-    if not pages or all(page.completeness is Completeness.ABSENT for page in pages):
+    strange = bool(kind and found) and not any(one.get("resourceType") == kind for one in found)
+    if strange or all(page.completeness is Completeness.ABSENT for page in pages):
         completeness = Completeness.ABSENT
     elif failed or answer.problem:
         completeness = Completeness.PARTIAL
     else:
         completeness = Completeness.COMPLETE
+    if completeness is Completeness.ABSENT and not answer.problem:
+        chart.lack(key, f"{key} could not be fetched: the server answered with something else.")
+    if kind == "Patient" and any(one not in ("", request.patient_id) for one in patients_in(found)):
+        raise DataMissing(
+            "The FHIR server answers the patient of the context with another Patient (merged, perhaps); "
+            "nothing is answered, since the facts of two people might be mixed.",
+            Fault("the server knows another Patient under this id", "/context/patientId"),
+        )
+    if _leaves_open(key, found, completeness, request):
+        completeness = Completeness.ABSENT
     chart.take(key, found, completeness)
 
 
-def _fetch_medications(chart: Chart, request: HookRequest, fetcher: Fetcher, base: FhirBase) -> None:
+def _fetch_medications(
+    chart: Chart, request: HookRequest, fetcher: Fetcher, base: FhirBase, deadline: float
+) -> None:
     wanted = sorted(medication_references([*chart.resources, *request.drafts]))
     if not wanted:
         return
     # A reference to another server fails there as any query does: the fetcher never leaves the base.
-    answers = fetcher.all(base, request.access_token, {one: one for one in wanted[:MOST_REFERENCES]})
+    answers = fetcher.all(
+        base, request.access_token, {one: one for one in wanted[:MOST_REFERENCES]}, deadline
+    )
+    lost = len(wanted[MOST_REFERENCES:])
     for answer in answers.values():
-        for body in answer.bodies:
-            chart.resources.extend(resources_of(body))
-    lost = sum(not answer.bodies for answer in answers.values()) + len(wanted[MOST_REFERENCES:])
+        found = [one for body in answer.bodies for one in resources_of(body, "Medication")]
+        chart.resources.extend(found)
+        lost += not any(one.get("resourceType") == "Medication" for one in found)
     if lost:
         text = f"{lost} medications that the chart only points at could not be fetched."
         chart.issues.append(Issue(Severity.WARNING, "data-missing", text))
@@ -139,10 +173,20 @@ def _require(chart: Chart, request: HookRequest, templates: Mapping[str, str]) -
         reasons = [issue.text for issue in chart.issues if issue.where in _places(missing)]
         raise DataMissing(
             "Without the patient's conditions it cannot be told whether there is myeloma. "
-            + " ".join(reason[0].upper() + reason[1:] for reason in reasons)
-            + " Send them in prefetch, or a fhirServer (with fhirAuthorization) that this service may call.",
+            + "".join(f"{reason[0].upper()}{reason[1:]} " for reason in reasons)
+            + "Send them in prefetch, or a fhirServer (with fhirAuthorization) that this service may call.",
             *(Fault(f"{key} (template {templates[key]}) is missing", f"/prefetch/{key}") for key in missing),
         )
+
+
+def _require_a_person(chart: Chart, request: HookRequest) -> None:
+    """There is a Patient for each id: where none came, age, sex and death are unknown, not none."""
+    if request.patient_id not in patients_in(chart.resources) and "patient" in chart.completeness:
+        if chart.completeness["patient"] is not Completeness.ABSENT:
+            chart.lack(
+                "patient", "patient holds no Patient: age, sex and whether the patient lives are unknown."
+            )
+        chart.completeness["patient"] = Completeness.ABSENT
 
 
 def _places(keys: Iterable[str]) -> set[str]:

@@ -49,7 +49,7 @@ def _faults(error: ValidationError) -> Iterator[Fault]:
 
 
 def check(body: Any, schema: str, what: str) -> None:
-    """Raises BadRequest with each fault, up to MOST_FAULTS, where ``body`` is not ``what`` the schema describes."""
+    """Raises BadRequest with up to MOST_FAULTS faults where ``body`` is not ``what`` the schema describes."""
     faults = (fault for error in _validator(schema).iter_errors(body) for fault in _faults(error))
     first = list(islice(faults, MOST_FAULTS + 1))
     if first:

@@ -64,6 +64,7 @@ def create_app(
             allowed=settings.allowed_fhir_servers,
             timeout_s=settings.fetch_timeout_s,
             max_bytes=settings.max_body_bytes,
+            most_calls=max(1, settings.threads // 2),  # the others stay free for calls that bring their data
         ),
         circumstances=Circumstances(
             region=settings.region,

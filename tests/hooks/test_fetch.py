@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
+import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +15,16 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from cds_service.errors import DataMissing
-from cds_service.hooks.fetch import MAX_PAGES, Fetcher, FhirBase, medication_references
+from cds_service.errors import Busy, DataMissing
+from cds_service.hooks.fetch import (
+    MAX_PAGES,
+    PAUSE_S,
+    QUERIES_PER_CALL,
+    SILENCES,
+    Fetcher,
+    FhirBase,
+    medication_references,
+)
 from cds_service.hooks.prefetch import Chart, gather
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.services import services_of
@@ -83,9 +95,10 @@ def test_what_prefetch_lacks_is_fetched_and_nothing_else(
     httpserver.expect_request("/fhir/Condition", query_string="patient=p1&_count=1000").respond_with_json(
         searchset(condition)
     )
-    chart = gather(request_to(httpserver, observations=None, patient=None), templates, fetcher(httpserver))
+    person = {"resourceType": "Patient", "id": "p1"}
+    chart = gather(request_to(httpserver, observations=None, patient=person), templates, fetcher(httpserver))
     assert set(chart.completeness.values()) == {"complete"}
-    assert chart.resources == [condition]
+    assert chart.resources == [person, condition]
     asked = [request.path for request, _ in httpserver.log]
     assert "/fhir/Observation" not in asked and "/fhir/Patient/p1" not in asked
     assert len(asked) == 7
@@ -205,7 +218,7 @@ def test_an_operation_outcome_with_status_200_is_no_data(
     httpserver.expect_request("/fhir/Observation").respond_with_json(outcome)
     chart = gather(request_to(httpserver), templates, fetcher(httpserver))
     assert chart.completeness["observations"] == "absent"
-    assert [issue.code for issue in chart.issues] == ["data-unknown"]
+    assert sorted(issue.code for issue in chart.issues) == ["data-missing", "data-unknown"]
 
 
 def broken_off(chart: Chart, said: str) -> None:
@@ -299,6 +312,14 @@ def test_medications_that_are_only_pointed_at_are_fetched(
         ("of R5", {"medication": {"reference": {"reference": "Medication/m9"}}}, {"Medication/m9"}),
         ("coded", {"medicationCodeableConcept": {"text": "X"}}, set()),
         ("nonsense", {"medicationReference": "Medication/m9"}, set()),
+        ("with a query", {"medicationReference": {"reference": "Medication/m9?x=y"}}, set()),
+        ("with a fragment", {"medicationReference": {"reference": "Medication/m9#z"}}, set()),
+        ("that climbs", {"medicationReference": {"reference": "Medication/../Patient"}}, set()),
+        (
+            "with a version",
+            {"medicationReference": {"reference": "Medication/m9/_history/2"}},
+            {"Medication/m9"},
+        ),
     ],
 )
 def test_which_medications_are_wanted(case: str, resource: dict[str, Any], wanted: set[str]) -> None:
@@ -321,6 +342,7 @@ def test_which_medications_are_wanted(case: str, resource: dict[str, Any], wante
         ("https://user:pw@ehr.example/fhir", False),
         ("https://ehr.example/fhir/../admin", False),
         ("https://ehr.example/fhir/%2e%2e/admin", False),
+        ("https://ehr.example/fhir/%252e%252e/admin", False),
         ("https://ehr.example\\@evil.example/fhir", False),
         ("https://ehr.example/", False),
         ("file:///etc/passwd", False),
@@ -339,3 +361,150 @@ def test_a_narrower_base_of_the_request_is_kept() -> None:
     assert not base.covers("https://ehr.example/tenant-2/fhir/Condition")
     assert fetches.base_for("https://other.example/fhir") is None
     assert Fetcher().base_for("https://ehr.example") is None
+
+
+# ---- what a server does to others -----------------------------------------------------------------------
+@pytest.fixture
+def hanging(httpserver: HTTPServer) -> Iterator[HTTPServer]:
+    """A server that takes every request and answers none before the test is over."""
+    over = threading.Event()
+
+    def never(request: Request) -> Response:
+        over.wait(60)
+        return Response("{}")
+
+    httpserver.expect_request(re.compile(".*")).respond_with_handler(never)
+    yield httpserver
+    over.set()
+
+
+def test_a_hanging_server_holds_a_call_up_no_longer_than_its_time(
+    hanging: HTTPServer, templates: dict[str, str]
+) -> None:
+    with pytest.raises(DataMissing, match="did not answer"):  # and not only after the server lets go
+        gather(request_to(hanging), templates, fetcher(hanging, timeout_s=0.3))
+
+
+def test_a_query_that_never_got_a_thread_is_late_too(hanging: HTTPServer) -> None:
+    base = FhirBase.of(hanging.url_for("/fhir"))
+    queries = {f"q{n}": f"Observation?n={n}" for n in range(QUERIES_PER_CALL + 3)}
+    answers = fetcher(hanging, timeout_s=0.3, most_calls=1).all(base, "", queries)
+    assert set(answers) == set(queries)
+    assert all(answer.problem and not answer.bodies for answer in answers.values())
+
+
+def test_calls_that_fetch_are_bounded_and_told_to_come_again(
+    httpserver: HTTPServer, templates: dict[str, str]
+) -> None:
+    everything_but(httpserver)
+    fetches = fetcher(httpserver, most_calls=1)
+    with fetches.turn(), pytest.raises(Busy) as caught:
+        gather(request_to(httpserver), templates, fetches)
+    assert (caught.value.status, caught.value.retry_after) == (503, 2)
+    whole = dict.fromkeys(templates) | {"patient": {"resourceType": "Patient", "id": "p1"}}
+    with fetches.turn():  # who brings the data need not wait
+        gather(request_to(httpserver, **whole), templates, fetches)
+    assert gather(request_to(httpserver), templates, fetches).completeness["conditions"] == "complete"
+
+
+def test_a_server_that_keeps_hanging_is_left_alone_for_a_while(hanging: HTTPServer) -> None:
+    later = 0.0
+    base = FhirBase.of(hanging.url_for("/fhir"))
+    fetches = fetcher(hanging, timeout_s=0.2, clock=lambda: time.monotonic() + later)
+
+    def said() -> str:
+        return fetches.all(base, "", {"conditions": "Condition?patient=p1"})["conditions"].problem
+
+    assert all("did not answer" in said() for _ in range(SILENCES))
+    assert "none of the last calls" in said()
+    later = PAUSE_S + 1
+    assert "did not answer" in said()
+
+
+def test_one_answer_clears_a_server_of_its_silences(httpserver: HTTPServer) -> None:
+    base = FhirBase.of(httpserver.url_for("/fhir"))
+    fetches = fetcher(httpserver)
+    httpserver.expect_request("/fhir/Condition").respond_with_data("no", status=500)
+    for _ in range(SILENCES + 1):  # to refuse is to answer
+        assert "status 500" in fetches.all(base, "", {"c": "Condition?patient=p1"})["c"].problem
+
+
+@pytest.mark.parametrize("known_as", ["someone-else", "p2"])
+def test_a_server_that_tells_another_patient_is_a_412(
+    httpserver: HTTPServer, templates: dict[str, str], known_as: str
+) -> None:
+    person = {"resourceType": "Patient", "id": known_as, "deceasedBoolean": True}
+    httpserver.expect_request("/fhir/Patient/p1").respond_with_json(person)
+    everything_but(httpserver)
+    with pytest.raises(DataMissing, match="another Patient") as caught:
+        gather(request_to(httpserver), templates, fetcher(httpserver))
+    assert known_as not in caught.value.detail
+
+
+@pytest.mark.parametrize("body", [searchset(), {"resourceType": "Practitioner", "id": "p1"}])
+def test_a_server_that_tells_no_patient_leaves_the_patient_unknown(
+    httpserver: HTTPServer, templates: dict[str, str], body: dict[str, Any]
+) -> None:
+    httpserver.expect_request("/fhir/Patient/p1").respond_with_json(body)
+    everything_but(httpserver)
+    chart = gather(request_to(httpserver), templates, fetcher(httpserver))
+    assert chart.completeness["patient"] == "absent"
+    assert [issue.where for issue in chart.issues] == ["prefetch/patient"]
+
+
+def test_the_reason_of_a_412_is_told_where_the_server_answers_200_with_an_error(
+    httpserver: HTTPServer, templates: dict[str, str]
+) -> None:
+    everything_but(httpserver, "Condition")
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "forbidden"}]}
+    httpserver.expect_request("/fhir/Condition").respond_with_json(outcome)
+    with pytest.raises(DataMissing, match="Conditions could not be fetched: the server answered with"):
+        gather(request_to(httpserver), templates, fetcher(httpserver))
+
+
+def test_conditions_of_the_wrong_kind_are_fetched_instead(
+    httpserver: HTTPServer, templates: dict[str, str]
+) -> None:
+    everything_but(httpserver, "Condition")
+    httpserver.expect_request("/fhir/Condition").respond_with_json(
+        searchset({"resourceType": "Condition", "id": "c1"})
+    )
+    sent = searchset({"resourceType": "Observation", "id": "o1"})
+    chart = gather(request_to(httpserver, conditions=sent), templates, fetcher(httpserver))
+    assert chart.completeness["conditions"] == "complete"
+    assert [one["id"] for one in chart.resources if one["resourceType"] == "Condition"] == ["c1"]
+
+
+def test_an_outcome_in_place_of_a_medication_is_a_medication_lost(
+    httpserver: HTTPServer, templates: dict[str, str]
+) -> None:
+    statement = {
+        "resourceType": "MedicationStatement",
+        "id": "s1",
+        "medicationReference": {"reference": "Medication/m9"},
+    }
+    everything_but(httpserver, "MedicationStatement")
+    httpserver.expect_request("/fhir/MedicationStatement").respond_with_json(searchset(statement))
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "forbidden"}]}
+    httpserver.expect_request("/fhir/Medication/m9").respond_with_json(outcome)
+    chart = gather(request_to(httpserver), templates, fetcher(httpserver))
+    assert any("1 medications that the chart only points at" in issue.text for issue in chart.issues)
+
+
+@pytest.mark.parametrize("packed, said", [("gzip", "too large"), ("gzip, gzip", "packed more than once")])
+def test_a_packed_answer_does_not_fill_the_memory(httpserver: HTTPServer, packed: str, said: str) -> None:
+    bomb = gzip.compress(b" " * 100_000_000)
+    httpserver.expect_request("/fhir/Condition").respond_with_response(
+        Response(bomb, headers={"Content-Encoding": packed})
+    )
+    base = FhirBase.of(httpserver.url_for("/fhir"))
+    fetches = fetcher(httpserver, max_bytes=1_000_000, timeout_s=20)
+    tracemalloc.start()
+    try:
+        got = fetches.one(base, "", "Condition")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert said in got.problem
+    assert peak < 20_000_000
+    assert httpserver.log[0][0].headers["Accept-Encoding"] == "identity"
