@@ -19,6 +19,9 @@ from cds_service.fhir.dates import Charted, charted
 from cds_service.record import DateSpan, Issue, Severity
 from cds_service.terminology import Coding, Concept
 
+LONGEST_TEXT = 2_000
+"""Characters read of one text. Matching takes time in proportion, and no name of anything is longer."""
+
 NO_CONCEPT = Concept((), "")
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}\Z")
@@ -267,13 +270,22 @@ class Reading:
         """Text for people, outer blanks cut; numbers as written."""
         value = self.single(parent, key)
         if isinstance(value, str):
-            return value.strip()
+            return self.cut(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
             self.repaired(f"{key}: a number where text belongs")
             return str(value)
         if value is not None:
             self.repaired(f"{key}: no text, passed over")
         return ""
+
+    def cut(self, text: str) -> str:
+        """The text without outer blanks, at most LONGEST_TEXT characters of it; what is cut off is said."""
+        text = text.strip()
+        if len(text) <= LONGEST_TEXT:
+            return text
+        told = f"{self.reference}: a text was cut after {LONGEST_TEXT} characters; the rest was not read."
+        self.issue(Severity.INFORMATION, "text-cut", told)
+        return text[:LONGEST_TEXT]
 
     def token(self, parent: Mapping[str, Any], key: str) -> str:
         """A code of FHIR's own ("entered-in-error"): trimmed, lower case, with hyphens."""
@@ -296,7 +308,8 @@ class Reading:
         value = self.single(parent, key)
         if isinstance(value, str):
             self.repaired(f"{key}: a code where a concept belongs")
-            return (self._normal_token(value.strip(), value.strip(), key),)
+            text = self.cut(value)
+            return (self._normal_token(text, text, key),)
         concept = self.concept(parent, key)
         found = tuple(coding.code for coding in concept.codings if coding.code) or (concept.text,)
         return tuple(code.lower().replace("_", "-").replace(" ", "-") for code in found if code)
@@ -347,7 +360,7 @@ class Reading:
         """A concept from whatever stands there: CodeableConcept, R5 CodeableReference, Coding, plain text."""
         if isinstance(node, str):
             self.repaired(f"{key}: text where a concept belongs")
-            return Concept((), node.strip())
+            return Concept((), self.cut(node))
         if not isinstance(node, Mapping):
             self.repaired(f"{key}: no concept, passed over")
             return NO_CONCEPT
@@ -371,6 +384,7 @@ class Reading:
             code = raw.strip()
             if code != raw:
                 self.repaired("code trimmed")
+            code = self.cut(code)
             if "  " in code:
                 code = _INNER_BLANKS.sub(" ", code)
                 self.repaired("code with inner blanks repaired")
@@ -447,12 +461,13 @@ class Reading:
         for node in self.nodes(self.data, "note"):
             if isinstance(node, str):
                 self.repaired("note: text where an annotation belongs")
-                found.append(node.strip())
+                found.append(self.cut(node))
             elif isinstance(node, Mapping):
                 found.append(self.text(node, "text"))
         return [text for text in found if text]
 
 
+_LONGEST_NUMBER = 60
 _DECIMAL = re.compile(r"[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d{1,2})?\Z")
 
 
@@ -463,7 +478,7 @@ def decimal(text: str) -> float | None:
     only a zero stands before it: such a number is none, for a guess could be wrong by a thousand.
     """
     text = text.strip()
-    if not _DECIMAL.match(text):
+    if len(text) > _LONGEST_NUMBER or not _DECIMAL.match(text):
         return None
     if re.match(r"[+-]?[1-9]\d{0,2},\d{3}\Z", text):
         return None

@@ -31,6 +31,9 @@ _PLACEHOLDER_DAYS = frozenset({date(1900, 1, 1), date(1899, 12, 30), date(1899, 
 _FIRST_YEAR, _LAST_YEAR = 1890, 2199  # outside: DateTime.MinValue, SQL Server's 1753, "9999-12-31" ...
 
 
+_LONGEST = 80  # a dateTime with its zone and blanks around it is shorter
+
+
 @dataclass(frozen=True)
 class Charted:
     """A date as read. ``span`` None: nothing usable; ``problem`` then says why ("" where nothing stood).
@@ -59,7 +62,8 @@ def charted(raw: Any) -> Charted:
     if raw is None or raw == "":
         return NOTHING
     if isinstance(raw, str):
-        return _from_text(raw)
+        # Longer ones are no dates, and would cost time in matching and room in the memory.
+        return _from_text(raw) if len(raw) <= _LONGEST else _from_long_text(raw)
     if isinstance(raw, datetime):
         return Charted(DateSpan.on(raw.date()), has_time=bool(raw.hour or raw.minute))
     if isinstance(raw, date):
@@ -70,6 +74,11 @@ def charted(raw: Any) -> Charted:
             read.span, ("date written as a number", *read.repairs), read.problem, False, read.placeholder
         )
     return Charted(problem="is no date")
+
+
+def _from_long_text(raw: str) -> Charted:
+    text = raw.strip()
+    return _from_text(f"{text} ") if len(text) < _LONGEST else Charted(problem="is no date")
 
 
 @lru_cache(maxsize=16_384)

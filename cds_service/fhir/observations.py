@@ -16,6 +16,7 @@ _NUMBER_IN_TEXT = re.compile(
 )
 _DIGITS = re.compile(r"\d+")
 _LONGEST_NUMBER = 10
+_LONGEST_VALUE = 100  # a number with its unit; longer words are a report
 _THOUSANDS_OR_DECIMALS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}\Z")
 
 # How a cytogenetic finding is written, in short forms and plain words.
@@ -263,7 +264,8 @@ def _numbers(reading: Reading, node: Mapping[str, Any]) -> list[tuple[float, tup
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         value = reading.number(node, "valueString")
         return [] if value is None else [(value, (), "")]
-    if isinstance(raw, str) and (match := _NUMBER_IN_TEXT.match(raw)):
+    raw = raw.strip() if isinstance(raw, str) else ""
+    if len(raw) <= _LONGEST_VALUE and (match := _NUMBER_IN_TEXT.match(raw)):
         value = None if _THOUSANDS_OR_DECIMALS.match(match["number"]) else decimal(match["number"])
         if value is None:
             text = f"{reading.reference}: its number could be decimals or thousands; left out."

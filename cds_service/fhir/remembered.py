@@ -22,7 +22,13 @@ from cds_service.terminology import (
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _LONGEST = 80  # longer words are one person's story: they do not recur, and nothing of them shall stay
+_LONGEST_CODING = 300  # the long names of LOINC and of branded packs stay below
 _MOST = 20_000
+
+
+def _is_short(concept: Concept) -> bool:
+    longest = max((len(one.code) + len(one.display) for one in concept.codings), default=0)
+    return len(concept.text) <= _LONGEST and longest <= _LONGEST_CODING
 
 
 def _remember(ask: _F) -> Any:
@@ -30,7 +36,7 @@ def _remember(ask: _F) -> Any:
     known = lru_cache(maxsize=_MOST)(ask)
 
     def answer(concept: Concept, *more: Any) -> Any:
-        return known(concept, *more) if len(concept.text) <= _LONGEST else ask(concept, *more)
+        return known(concept, *more) if _is_short(concept) else ask(concept, *more)
 
     return answer
 

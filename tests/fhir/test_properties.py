@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+import time
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cds_service.fhir.read import read, resources_of
 from cds_service.fhir.validate import findings
+from cds_service.terminology import Terminology
 from tests.fhir.charts import (
     AS_OF,
+    ICD,
     RESPONSE,
     SUBJECT,
     administration,
@@ -149,3 +153,38 @@ def test_a_resource_nested_beyond_reason_costs_nothing_else() -> None:
     ]
     record = chart(*CHART, *monsters, *[dict(one) for one in monsters])
     assert set(told(chart(*CHART))) <= set(told(record))
+
+
+# ---- size
+
+LONG = "myeloma " * 400_000  # 3.2 MB
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        condition(code={"text": LONG}),
+        condition(code={"coding": [{"display": LONG}]}),
+        condition(code={"coding": [{"system": ICD, "code": "C90.0" + "1-" * 1_600_000}]}),
+        condition(onsetDateTime="2024-01-01 " + " " * 3_200_000 + "x"),
+        statement(note=[{"text": "stopped for progression. " * 128_000}]),
+        statement(medicationCodeableConcept={"text": "lenalidomide " * 250_000}),
+        observation(valueQuantity=gone, valueString=" " * 3_200_000 + "x"),
+        observation(valueQuantity=gone, valueString="1" * 3_200_000),
+        observation(valueQuantity={"value": "1" * 3_200_000, "unit": "g/L"}),
+        observation(code=RESPONSE, valueQuantity=gone, valueString="progression " * 270_000),
+        observation(code={"text": "FISH"}, valueQuantity=gone, valueString="del(17p) negative, " * 170_000),
+    ],
+    ids="words display code date note drug blanks digits number answer report".split(),
+)  # fmt: skip
+def test_a_text_of_megabytes_takes_no_time(terminology: Terminology, resource: dict[str, Any]) -> None:
+    began = time.process_time()
+    read([resource], terminology, as_of=AS_OF, patient_id="p1")
+    assert time.process_time() - began < 0.5
+
+
+def test_a_text_that_was_cut_is_said_to_be_so() -> None:
+    record = chart(statement(note=[{"text": "x" * 2_001}]), statement(id="m2", note=[{"text": "y" * 2_000}]))
+    assert [(one.severity, one.code, one.where) for one in record.issues] == [
+        ("information", "text-cut", "MedicationStatement/m1")
+    ]
