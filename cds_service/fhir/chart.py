@@ -23,6 +23,8 @@ from cds_service.terminology import Terminology
 # Our decision, wide: the first drugs against myeloma came in the 1950s; what is dated earlier is a slip.
 FIRST_TREATMENT = date(1950, 1, 1)
 
+_MANY_VERSIONS = 8  # so many under one id are compared one with another; more, by their bytes
+
 
 class ManyPatients(ValueError):
     """The resources belong to several patients and nobody said whom to assess; ``ids`` are theirs, sorted."""
@@ -215,8 +217,20 @@ def distinct(
     neither tells, one is chosen by its content and the issue "conflicting-versions" says so.
     """
     groups: dict[str, list[Mapping[str, Any]]] = {}
+    seen: dict[str, dict[bytes, int]] = {}  # of ids with many versions: where each content stands
     for resource in resources:
-        versions = groups.setdefault(reference_of(resource), [])
+        reference = reference_of(resource)
+        versions = groups.setdefault(reference, [])
+        if len(versions) >= _MANY_VERSIONS:
+            places = seen.setdefault(reference, {})
+            if not places:
+                places.update({_canonical(one): place for place, one in enumerate(versions)})
+            place = places.setdefault(_canonical(resource), len(versions))
+            if place == len(versions):
+                versions.append(resource)
+            elif full_url_of(resource) > full_url_of(versions[place]):
+                versions[place] = resource
+            continue
         for known in versions:
             if _same(known, resource):
                 if full_url_of(resource) > full_url_of(known):

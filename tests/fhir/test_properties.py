@@ -175,7 +175,7 @@ LONG = "myeloma " * 400_000  # 3.2 MB
         observation(code=RESPONSE, valueQuantity=gone, valueString="progression " * 270_000),
         observation(code={"text": "FISH"}, valueQuantity=gone, valueString="del(17p) negative, " * 170_000),
     ],
-    ids="words display code date note drug blanks digits number answer report".split(),
+    ids=["text", "display", "code", "date", "note", "drug", "blanks", "digits", "number", "answer", "fish"],
 )  # fmt: skip
 def test_a_text_of_megabytes_takes_no_time(terminology: Terminology, resource: dict[str, Any]) -> None:
     began = time.process_time()
@@ -188,3 +188,23 @@ def test_a_text_that_was_cut_is_said_to_be_so() -> None:
     assert [(one.severity, one.code, one.where) for one in record.issues] == [
         ("information", "text-cut", "MedicationStatement/m1")
     ]
+
+
+def test_many_resources_take_time_in_proportion(terminology: Terminology) -> None:
+    def seconds(resources: list[dict[str, Any]]) -> float:
+        began = time.process_time()
+        read(resources, terminology, as_of=AS_OF, patient_id="p1")
+        return time.process_time() - began
+
+    days = [f"20{10 + n % 15}-0{1 + n % 9}-1{n % 10}" for n in range(3_000)]
+    assert seconds([observation(id=f"o{n}", effectiveDateTime=day) for n, day in enumerate(days)]) < 1.5
+    assert seconds([statement(id=f"m{n}", effectiveDateTime=day) for n, day in enumerate(days)]) < 1.5
+    assert seconds([observation(valueQuantity={"value": n, "unit": "g/L"}) for n in range(8_000)]) < 1.5
+
+
+def test_of_many_versions_the_latest_counts_and_copies_count_once() -> None:
+    versions = [statement(meta={"versionId": str(n)}, dosage=[{"text": f"{n} mg"}]) for n in range(30)]
+    for order_sent in (versions, versions[::-1], versions * 2):
+        assert [(one.dose, one.dose_unit) for one in chart(*order_sent).drugs] == [(29.0, "mg")]
+    same = [statement(meta={"versionId": "1"}) for _ in range(30)]
+    assert chart(*same, *same).issues == ()
