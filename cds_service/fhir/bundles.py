@@ -30,7 +30,8 @@ class Resources(list[dict[str, Any]]):
 
 
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, whole_answer: bool) -> None:
+        self.whole_answer = whole_answer
         self.resources = Resources()
         self.issues: list[Issue] = []
         self.incomplete = False
@@ -84,7 +85,8 @@ class _Walk:
             self.issue(Severity.WARNING, "unreadable-bundle", text)
             return
         total = bundle.get("total")
-        if not entries and isinstance(total, int) and total > 0:
+        # Asked of a whole answer only: the last of several pages may be empty while the total is not.
+        if self.whole_answer and not entries and isinstance(total, int) and total > 0:
             self.incomplete = True
             text = "A search result counts resources that it does not hold: the list is incomplete."
             self.issue(Severity.WARNING, "missing-page", text)
@@ -172,7 +174,7 @@ def resources_of(bundle: Any, expected: str = "") -> Resources:
     "unexpected-resources" says so. Nothing at all is an answer ("known to be none") if it came without a
     further page, an error and strange content.
     """
-    walk = _Walk()
+    walk = _Walk(whole_answer=bool(expected))
     try:
         walk.visit(bundle)
     except RecursionError:
