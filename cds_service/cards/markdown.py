@@ -33,8 +33,8 @@ def one_line(value: object) -> str:
 
 
 def charted(text: str, longest: int = 80) -> str:
-    """Words of the chart for a plain-text field: no angle brackets, shortened with a sign where too long."""
-    plain = one_line(text).replace("<", "‹").replace(">", "›")
+    """Words of the chart for a plain-text field: no angle brackets, no link, shortened where too long."""
+    plain = one_line(text).replace("<", "‹").replace(">", "›").replace("](", "] (")
     return plain if len(plain) <= longest else plain[: longest - 1].rstrip() + "…"
 
 
@@ -48,6 +48,17 @@ def escaped(value: object) -> str:
     text = text.replace("<", "&lt;").replace(">", "&gt;")
     # At the start of a line these would open a list, a heading's underline or a numbered item.
     return _LEADING_MARK.sub(lambda m: m.group() + "\\" if m.group()[0].isdigit() else "\\" + m.group(), text)
+
+
+def sentence_case(text: str) -> str:
+    """The text with a capital at its start."""
+    return text[:1].upper() + text[1:] if text[:1].islower() else text
+
+
+def whole_sentence(text: str) -> str:
+    """The text with a capital at its start and a full stop at its end."""
+    stripped = text.strip()
+    return sentence_case(stripped if stripped.endswith((".", ")", "!", "?")) else f"{stripped}.")
 
 
 def word_count(markdown: str) -> int:

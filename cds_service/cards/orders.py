@@ -18,7 +18,7 @@ import orjson
 from fhir.resources.R4B.medicationrequest import MedicationRequest
 from pydantic import ValidationError
 
-from cds_service.cards.markdown import one_line
+from cds_service.cards.markdown import one_line, sentence_case
 from cds_service.cards.wording import LANGUAGES, Wording
 from cds_service.knowledge.load import KnowledgeError
 from cds_service.knowledge.types import Dose, Drug, Knowledge, Regimen
@@ -60,6 +60,11 @@ class Orders:
         self._knowledge = knowledge
         self._wording = wording
         self._uris = {entry["key"]: entry["uri"] for entry in knowledge.mappings["systems"]["systems"]}
+        self._drug_named = {drug.name.en.casefold(): drug.name for drug in knowledge.drugs.values()}
+        longest_first = sorted(self._drug_named, key=len, reverse=True)
+        self._drug_names = re.compile(
+            rf"\b({'|'.join(map(re.escape, longest_first))})\b", flags=re.IGNORECASE
+        )
         self._ready: dict[tuple[str, str, str], tuple[_Order, ...]] = {}
         findings: list[str] = []
         for regimen in knowledge.regimens.values():
@@ -157,15 +162,33 @@ class Orders:
                     row["doseAndRate"] = [{"doseQuantity": quantity}]
             yield row
 
+    def regimen_name(self, regimen: Regimen, language: str) -> str:
+        """The regimen's name with its drugs named in the reader's language."""
+        slot = f"phrases/regimen/{regimen.name}"
+        if self._wording.has(slot):
+            return self._wording.text(slot, language)
+        name = self._drug_names.sub(
+            lambda found: self._drug_named[found.group().casefold()].in_language(language), regimen.name
+        )
+        drug, alone, _ = name.partition(" monotherapy")
+        if alone:
+            name = self._wording.text("phrases/regimen/monotherapy", language, drug=drug)
+        return sentence_case(name)
+
     def _dose(self, dose: Dose, language: str) -> str:
-        amount = dose.amount_text if dose.amount is None else f"{dose.amount:g}"
+        point = self._wording.text("phrases/number/decimal-point", language)
+        amount = (
+            self._word("schedule", dose.amount_text, language)
+            if dose.amount is None
+            else f"{dose.amount:g}".replace(".", point)
+        )
         return self._wording.text(
             "phrases/order/dose",
             language,
-            amount=f"{amount} {dose.unit}".strip(),
+            amount=f"{amount} {self._word('unit', dose.unit, language)}".strip(),
             route=self._word("route", dose.route, language),
             days=self._days(dose, language),
-            cycles=dose.cycles,
+            cycles=self._word("schedule", dose.cycles, language),
         )
 
     def _days(self, dose: Dose, language: str) -> str:
@@ -175,9 +198,10 @@ class Orders:
             return self._wording.text("phrases/order/days", language, days=days, count=len(dose.days))
         start = _STARTS_WITH_DAYS.match(dose.days_text)
         if start is None:
-            return one_line(dose.days_text)
+            return self._word("schedule", dose.days_text, language)
+        words = self._word("schedule", dose.days_text, language)
         several = 2 if "," in start.group() or "-" in start.group()[1:] else 1
-        return self._wording.text("phrases/order/days", language, days=dose.days_text, count=several)
+        return self._wording.text("phrases/order/days", language, days=words, count=several)
 
     def _doses(self, doses: Iterable[Dose], language: str) -> str:
         then = self._wording.text("phrases/order/then", language)
@@ -205,7 +229,9 @@ class Orders:
             return self._wording.text(f"phrases/order/{name}", language, **values)
 
         cycle = self._word("cycle", regimen.cycle, language)
-        yield text("note-regimen", regimen=f"{regimen.name} ({regimen.display})", cycle=cycle)
+        yield text(
+            "note-regimen", regimen=f"{self.regimen_name(regimen, language)} ({regimen.display})", cycle=cycle
+        )
         if not schedules.first:
             yield text("note-no-dose")
         elif regimen.dose_source.document:

@@ -7,19 +7,29 @@ never dropped.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from cds_service.cards.markdown import Safe, charted, paragraphs, word_count
+from cds_service.cards.markdown import (
+    Safe,
+    charted,
+    paragraphs,
+    sentence_case,
+    whole_sentence,
+    word_count,
+)
 from cds_service.cards.orders import Orders, Recipient, delete_action
 from cds_service.cards.wording import Wording
 from cds_service.knowledge.load import KnowledgeError
 from cds_service.knowledge.types import Knowledge, Pathway, Rule, Source, Text
+from cds_service.knowledge.wording import sentence
 from cds_service.patient.types import Certainty, DrugState, PatientState, Status, Unknown
-from cds_service.record import ClinicalRecord, Completeness, DrugFact, Severity
+from cds_service.record import ClinicalRecord, Completeness, DrugFact, Issue, Severity
 from cds_service.sequencing.evidence import headline
 from cds_service.sequencing.types import (
     Answer,
@@ -36,6 +46,7 @@ SHOWN_REGIMENS = 5
 DETAIL_WORDS = 300
 _LINKS = 6
 _RULES_PER_ROW = 2
+_RULES_NAMED = 6
 _TOPICS = "https://myeloma-cds.org/CodeSystem/card-topics"
 
 # Each of these implies the next.
@@ -71,6 +82,7 @@ class _Room:
     unknowns: int = 99
     evidence: bool = True
     nearest: int = 5
+    bounded: bool = False  # the tersest: names are counted, and lines beyond the limit told by their number
 
 
 _ROOMS = (
@@ -89,7 +101,33 @@ _ROOMS = (
         evidence=False,
         nearest=1,
     ),
+    _Room(
+        disagreements=0,
+        burden=False,
+        unknowns=1,
+        general_notes=False,
+        because=False,
+        evidence=False,
+        nearest=1,
+        bounded=True,
+    ),
 )
+
+# A medication entry with one of these is a treatment the answer does not know.
+_LOSES_A_TREATMENT = frozenset({"unresolved-reference", "unmapped-code", "unreadable-resource"})
+_KIND_OF = {
+    "Patient": "patient",
+    "Condition": "conditions",
+    "MedicationStatement": "medicationStatements",
+    "MedicationRequest": "medicationRequests",
+    "MedicationAdministration": "medicationAdministrations",
+    "MedicationDispense": "medicationDispenses",
+    "Observation": "observations",
+    "Procedure": "procedures",
+    "AllergyIntolerance": "allergies",
+}
+_FHIR_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_UNSETTLED = "unknown-refractory:"
 
 
 class Renderer:
@@ -188,15 +226,19 @@ class _Told:
 
     def sequencing_card(self) -> dict[str, Any]:
         fits = self._recommendation.suggested
-        summary = self._wording.fitting(
-            f"sequencing/summary/{'fits' if fits else 'none'}",
-            self._language,
-            stage=self._stage(),
-            refractory=self._refractory(),
-            refractory_short=self._refractory_short(),
-            region=self._recommendation.region,
-            count=len(fits),
-        )
+        unsure = sum(1 for suggested in fits if suggested.label.status == "unknown")
+        stage, refractory = self._opening()
+        values: dict[str, object] = {
+            "stage": stage,
+            "opening": self._joined(stage, refractory),
+            "opening_short": self._opening_short(),
+            "region": self._recommendation.region,
+            "count": len(fits) - unsure,
+        }
+        if fits:
+            values["unsure"] = unsure
+        name = ("fits-incomplete" if self._incomplete() else "fits") if fits else "none"
+        summary = self._wording.fitting(f"sequencing/summary/{name}", self._language, **values)
         detail = self._sequencing_detail if fits else self._nearest_detail
         return self._card("sequencing", "info", summary, _made_to_fit(detail), suggesting=True)
 
@@ -220,19 +262,30 @@ class _Told:
 
     def missing_card(self, missing: Sequence[Unknown]) -> dict[str, Any]:
         what = [self._what(unknown) for unknown in missing]
-        summary = self._wording.fitting(
-            "missing-data/summary/missing",
-            self._language,
-            items=self._wording.listed(what, self._language),
-            count=len(missing),
-        )
-        items = [
-            self._text("missing-data/detail/item", what=name, would_settle=unknown.would_settle.rstrip("."))
+        items = self._wording.listed(what, self._language)
+        ordered = [self._drug(d.drug) for d in self._record.drafts if d.selected and self._is_treatment(d)]
+        if ordered:
+            intro = self._text("missing-data/detail/intro-unchecked")
+            drugs = self._wording.listed(list(dict.fromkeys(ordered)), self._language)
+            summary = self._wording.fitting(
+                "missing-data/summary/unchecked", self._language, drugs=drugs, items=items, count=len(missing)
+            )
+        else:
+            intro = self._text("missing-data/detail/intro")
+            summary = self._wording.fitting(
+                "missing-data/summary/missing", self._language, items=items, count=len(missing)
+            )
+        lines = [
+            self._text(
+                "missing-data/detail/item",
+                what=sentence_case(name),
+                would_settle=unknown.would_settle.rstrip("."),
+            )
             for name, unknown in zip(what, missing, strict=True)
         ]
-        intro = self._text("missing-data/detail/intro")
-        detail = paragraphs([intro, "\n".join(items), self._not_read(), self._basis(())])
-        return self._card("missing-data", "info", summary, detail)
+        fixed = [intro, self._not_read(), self._basis(())]
+        told = "\n".join(self._within(lines, DETAIL_WORDS - word_count(paragraphs(fixed))))
+        return self._card("missing-data", "info", summary, paragraphs([intro, told, *fixed[1:]]))
 
     def state_card(self, what: str) -> dict[str, Any]:
         if what == "remission":
@@ -348,12 +401,13 @@ class _Told:
 
     def _suggestion(self, suggested: Suggested, deletes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         regimen = self._knowledge.regimens[suggested.regimen]
-        repeats = regimen.display.casefold() in regimen.name.casefold()
+        name = self._renderer._orders.regimen_name(regimen, self._order_language())
+        repeats = regimen.display.casefold() in name.casefold()
         suggestion: dict[str, Any] = {
             "uuid": self._renderer._new_id(),
-            "label": self._text("phrases/suggestion/label-plain", name=regimen.name)
+            "label": self._text("phrases/suggestion/label-plain", name=name)
             if repeats
-            else self._text("phrases/suggestion/label", name=regimen.name, display=regimen.display),
+            else self._text("phrases/suggestion/label", name=name, display=regimen.display),
         }
         if suggested.recommended and suggested is self._shown[0] and self._selection == "at-most-one":
             suggestion["isRecommended"] = True
@@ -375,11 +429,11 @@ class _Told:
         encounter = self._encounter
         if encounter and "/" not in encounter:
             encounter = f"Encounter/{encounter}"
-        conditions = (r for r in self._state.diagnosis.derived_from if _type_of(r) == "Condition")
+        reasons = (_reference_to("Condition", r) for r in self._state.diagnosis.derived_from)
         return Recipient(
-            subject=f"Patient/{self._record.patient.id}" if self._record.patient.id else "",
-            encounter=encounter,
-            reasons=tuple(dict.fromkeys(conditions)),
+            subject=_reference_to("Patient", f"Patient/{self._record.patient.id}"),
+            encounter=_reference_to("Encounter", encounter),
+            reasons=tuple(dict.fromkeys(filter(None, reasons))),
             authored_on=self._state.as_of,
         )
 
@@ -410,18 +464,17 @@ class _Told:
             "|---|---|---|---|---|",
             *self._rows(cautions, room),
         ]
-        return paragraphs(
-            [
-                self._state_line(),
-                "\n".join(table),
-                "\n".join(self._caution_lines(cautions, room)),
-                self._also_fit(room),
-                self._unknowns(room),
-                self._disagreements(room),
-                self._not_read(),
-                self._basis(self._shown),
-            ]
-        )
+        before = [self._state_line(room), self._not_read(), "\n".join(table)]
+        after = [
+            self._also_fit(room),
+            self._unknowns(room),
+            self._disagreements(room),
+            self._basis(self._shown),
+        ]
+        lines = list(self._caution_lines(cautions, room))
+        if room.bounded:
+            lines = self._within(lines, DETAIL_WORDS - word_count(paragraphs([*before, *after])))
+        return paragraphs([*before, "\n".join(lines), *after])
 
     def _rows(self, cautions: _Numbered, room: _Room) -> Iterator[str]:
         first_with: dict[str, str] = {}
@@ -441,7 +494,7 @@ class _Told:
                 "regimen": regimen.display,
                 "why": why,
                 "evidence": self._evidence(suggested) if room.evidence else ", ".join(suggested.evidence[:1]),
-                "label": self._in_language(suggested.label.text),
+                "label": self._label_told(suggested, room),
             }
             if room.burden:
                 burden = f"{self._in_language(regimen.burden)} {marks}".strip()
@@ -457,17 +510,56 @@ class _Told:
 
     def _caution_lines(self, cautions: _Numbered, room: _Room) -> Iterator[str]:
         for number, caution in enumerate(cautions.listed, start=1):
-            text = self._in_language(caution.text)
+            text = whole_sentence(self._caution_text(caution))
             yield self._text("sequencing/detail/caution", number=number, text=text)
         notes = self._recommendation.notes
         if room.general_notes:
             for note in notes:
-                yield self._text("sequencing/detail/note", text=self._in_language(note.text))
+                yield self._text("sequencing/detail/note", text=whole_sentence(self._in_language(note.text)))
             return
         left_out = [*cautions.left_out, *notes]
         if left_out:
-            rules = ", ".join(dict.fromkeys(note.concept for note in left_out))
+            rules = self._named_rules(list(dict.fromkeys(note.concept for note in left_out)))
             yield self._text("sequencing/detail/notes-by-rule", rules=rules)
+
+    def _caution_text(self, group: Sequence[CautionShown]) -> str:
+        """One text for the cautions of a group: of one, its own; of several, with all their drugs."""
+        first = group[0]
+        if first.concept.startswith(_UNSETTLED):
+            drugs = [self._drug(c.concept.removeprefix(_UNSETTLED)) for c in group]
+            listed = self._wording.listed(list(dict.fromkeys(drugs)), self._language)
+            return self._text("phrases/caution/unknown-refractory", drugs=listed)
+        text = self._in_language(first.text)
+        split = [self._in_language(c.text).partition(": ") for c in group]
+        names = list(dict.fromkeys(name for name, colon, _ in split if colon))
+        if len(names) < 2:
+            return text
+        # "Name: ..." opened a sentence of its own; in a list of names it does not.
+        drugs = [name[:1].lower() + name[1:] if name[1:].islower() else name for name in names]
+        return self._text("phrases/caution/of-several", drugs=", ".join(drugs), text=split[0][2])
+
+    def _label_told(self, suggested: Suggested, room: _Room) -> str:
+        label = suggested.label
+        if not room.bounded or label.status != "unknown":
+            return sentence_case(self._in_language(label.text))
+        status = sentence(self._knowledge.definitions, "label_status", label.kind)
+        told = self._text(
+            "phrases/label-status/unsettled", status=self._in_language(status), count=len(label.missing)
+        )
+        return sentence_case(told)
+
+    def _within(self, lines: Sequence[str], words: int) -> list[str]:
+        """As many of the lines, from the first, as have room in ``words``; the others by their number."""
+        if sum(map(word_count, lines)) <= words:
+            return list(lines)
+        kept: list[str] = []
+        left = words - word_count(self._text("sequencing/detail/more", count=len(lines)))
+        for line in lines:
+            left -= word_count(line)
+            if left < 0:
+                break
+            kept.append(line)
+        return [*kept, self._text("sequencing/detail/more", count=len(lines) - len(kept))]
 
     def _also_fit(self, room: _Room) -> str:
         rest = self._recommendation.suggested[SHOWN_REGIMENS:]
@@ -476,7 +568,7 @@ class _Told:
         if not room.because:
             return self._text("sequencing/detail/also-fit-count", more=len(rest))
         names = ", ".join(self._knowledge.regimens[s.regimen].display for s in rest)
-        return self._text("sequencing/detail/also-fit", regimens=names)
+        return self._text("sequencing/detail/also-fit", regimens=names, more=len(rest))
 
     def _nearest_detail(self, room: _Room) -> str:
         table = [self._text("sequencing/detail/head-nearest"), "|---|---|"]
@@ -488,12 +580,12 @@ class _Told:
         nothing = self._text("sequencing/detail/none", region=self._recommendation.region)
         return paragraphs(
             [
-                self._state_line(),
+                self._state_line(room),
+                self._not_read(),
                 nothing if len(table) > 2 else "",
                 "\n".join(table) if len(table) > 2 else "",
                 self._unknowns(room),
                 self._disagreements(room),
-                self._not_read(),
                 self._basis(()),
             ]
         )
@@ -511,7 +603,7 @@ class _Told:
             # That no rule speaks for it goes without saying where something speaks against it.
             telling = [r for r in entry.reasons if r.code != "no-rule"] or entry.reasons
             texts = dict.fromkeys(self._in_language(r.text).rstrip(".") for r in telling)
-            names = by_reasons.setdefault("; ".join(texts), [])
+            names = by_reasons.setdefault(sentence_case("; ".join(texts)), [])
             names.append(self._knowledge.regimens[entry.regimen].display)
         return by_reasons
 
@@ -526,10 +618,9 @@ class _Told:
             bullets.append(
                 self._text(
                     "order-conflict/detail/conflict",
-                    drug=self._drug(conflict.drug),
-                    charted=charted(draft.text) if draft else "",
-                    sentence=self._in_language(conflict.text),
-                    because=own.because if own and told and room.because else "",
+                    charted=charted(draft.text) if draft and not room.bounded else "",
+                    sentence=whole_sentence(self._in_language(conflict.text)),
+                    because=whole_sentence(own.because) if own and told and room.because else "",
                     would_settle=would_settle.rstrip("."),
                 )
             )
@@ -545,26 +636,29 @@ class _Told:
                         evidence=self._evidence(suggested)
                         if room.evidence
                         else ", ".join(suggested.evidence[:1]),
-                        label=self._in_language(suggested.label.text),
+                        label=self._label_told(suggested, room),
                         cautions=cautions.marks(suggested),
                     )
                 )
             instead = "\n".join(table)
         else:
             instead = self._text("order-conflict/detail/nothing-better", region=region)
-        return paragraphs(
-            [
-                "\n".join(bullets),
-                instead,
-                "\n".join(self._caution_lines(cautions, room)) if self._shown else "",
-                self._not_read(),
-                self._basis(self._shown),
-            ]
-        )
+        not_read = self._not_read()
+        basis = self._basis(self._shown)
+        lines = list(self._caution_lines(cautions, room)) if self._shown else []
+        if room.bounded:
+            left = DETAIL_WORDS - word_count(paragraphs([not_read, instead, basis]))
+            # The clash itself comes first; a third is kept for what to mind with the alternatives.
+            bullets = self._within(bullets, left - min(sum(map(word_count, lines)), left // 3))
+            lines = self._within(lines, left - sum(map(word_count, bullets)))
+        return paragraphs(["\n".join(bullets), not_read, instead, "\n".join(lines), basis])
 
     # Phrases
 
-    def _state_line(self) -> str:
+    def _state_line(self, room: _Room) -> str:
+        stage, refractory = self._opening(with_certainty=True)
+        if room.bounded:
+            stage, refractory = self._opening_short(), ""
         grave = [label for label in _GRAVEST_LABEL_FIRST if label in self._state.labels]
         labels = [self._label(label) for label in self._state.labels if label not in grave[1:]]
         fitness = []
@@ -574,8 +668,8 @@ class _Told:
             fitness.append(self._text("phrases/fitness/ecog", number=self._state.ecog))
         return self._text(
             "sequencing/detail/state",
-            stage=self._stage(),
-            refractory=self._refractory(with_certainty=True),
+            stage=sentence_case(stage),
+            refractory=refractory,
             labels=", ".join(filter(None, labels)),
             fitness=", ".join(fitness),
         )
@@ -586,6 +680,9 @@ class _Told:
         if "first-relapse" in self._state.labels:
             return self._text("phrases/stage/first-relapse")
         if self._state.prior_lines is None:
+            known = len(self._state.lines)
+            if known:
+                return self._text("phrases/stage/after-at-least", count=known)
             return self._text("phrases/stage/unknown")
         return self._text("phrases/stage/after-lines", count=self._state.prior_lines)
 
@@ -606,7 +703,8 @@ class _Told:
             if s.drug not in known or known[s.drug].role == "anti-myeloma"
         ]
 
-    def _refractory(self, *, with_certainty: bool = False) -> str:
+    def _refractory(self, *, with_certainty: bool) -> tuple[list[str], list[str]]:
+        """The drugs to which the disease is refractory, and those where that is not known, in words."""
         names = []
         # Of drugs that were given; where no history came, all are unknown and another line says so.
         unsure = [
@@ -623,24 +721,47 @@ class _Told:
                 certainty = self._word("certainty", drug.certainty.value)
                 name = self._text("phrases/refractory/with-certainty", drug=name, certainty=certainty)
             names.append(name)
-        told = []
-        if names:
-            told.append(
-                self._text("phrases/refractory/drugs", drugs=self._wording.listed(names, self._language))
-            )
-        if unsure and (with_certainty or not names):
-            told.append(
-                self._text("phrases/refractory/unsure", drugs=self._wording.listed(unsure, self._language))
-            )
-        return "; ".join(told) or self._text("phrases/refractory/none")
+        return names, unsure
 
-    def _refractory_short(self) -> str:
-        """The gravest label of refractoriness, else the number of drugs."""
+    def _opening(self, *, with_certainty: bool = False) -> tuple[str, str]:
+        """The stage, and to what the disease is refractory; the second is "" where the first tells it."""
+        names, unsure = self._refractory(with_certainty=with_certainty)
+        drugs = self._wording.listed(names, self._language)
+        stage = self._stage()
+        told = []
+        if names and "primary-refractory" in self._state.labels:
+            stage = self._text("phrases/stage/primary-refractory-to", drugs=drugs)
+        elif names:
+            told.append(self._text("phrases/refractory/drugs", drugs=drugs))
+        if unsure and (with_certainty or not names):
+            listed = self._wording.listed(unsure, self._language)
+            told.append(self._text("phrases/refractory/unsure", drugs=listed))
+        if not told and not names:
+            told.append(self._text("phrases/refractory/none"))
+        return stage, "; ".join(told)
+
+    def _opening_short(self) -> str:
+        """The stage with the gravest label of refractoriness, else with the number of drugs."""
         for label in _GRAVEST_LABEL_FIRST[:3]:
             if label in self._state.labels:
-                return self._label(label)
-        count = sum(1 for s in self._anti_myeloma() if s.status is Status.REFRACTORY)
-        return self._text("phrases/refractory/count", count=count) if count > 1 else self._refractory()
+                return self._joined(self._stage(), self._label(label))
+        names, _ = self._refractory(with_certainty=False)
+        if "primary-refractory" in self._state.labels or not names:
+            return self._stage()
+        return self._joined(self._stage(), self._text("phrases/refractory/count", count=len(names)))
+
+    def _joined(self, stage: str, refractory: str) -> str:
+        if not refractory:
+            return stage
+        return self._text("phrases/stage/with-refractory", stage=stage, refractory=refractory)
+
+    def _incomplete(self) -> bool:
+        """Whether a treatment may be missing from what the answer rests on."""
+        return (
+            not self._state.history_known
+            or self._state.prior_lines is None
+            or any(issue.code in _LOSES_A_TREATMENT for issue in self._lost())
+        )
 
     def _what(self, unknown: Unknown) -> str:
         """What is not known, in words; where the texts have none, what would settle it."""
@@ -671,17 +792,29 @@ class _Told:
         ]
         rest = [key for key, _ in clashes[room.disagreements :]]
         if rest:
-            told.append(self._text("sequencing/detail/disagreements-by-id", ids=", ".join(rest)))
+            name = "disagreements-by-id" if told else "disagreements-only-by-id"
+            told.append(self._text(f"sequencing/detail/{name}", ids=", ".join(rest), count=len(rest)))
         return paragraphs(told)
 
     def _not_read(self) -> str:
-        """What of the chart did not arrive or could not be read in full."""
+        """What of the chart did not arrive or could not be read in full, by kind."""
         told = []
-        issues = (*self._record.issues, *self._state.issues)
-        unread = {i.where for i in issues if i.where and i.severity is not Severity.INFORMATION}
+        issues = self._unread()
+        # A treatment that cannot be named weighs most, and is no matter of a misread detail.
+        for name, code in (("unidentified", "unresolved-reference"), ("unmapped", "unmapped-code")):
+            lost = {i.where for i in self._lost() if i.code == code}
+            if lost:
+                told.append(self._text(f"phrases/basis/{name}", count=len(lost)))
+            issues = [i for i in issues if i.where not in lost]
+        unread = {i.where for i in issues}
         if unread:
+            per_kind = Counter(_KIND_OF.get(_type_of(where), "other") for where in unread)
+            kinds = ", ".join(
+                self._text("phrases/basis/unread-kind", kind=self._word("kind", kind), count=count)
+                for kind, count in sorted(per_kind.items())
+            )
             total = len(unread | _references(self._record))
-            told.append(self._text("phrases/basis/unread", unread=len(unread), total=total))
+            told.append(self._text("phrases/basis/unread", unread=len(unread), total=total, kinds=kinds))
         absent = [k for k, v in sorted(self._record.completeness.items()) if v is not Completeness.COMPLETE]
         if absent:
             kinds = ", ".join(self._word("kind", kind) for kind in absent)
@@ -689,13 +822,32 @@ class _Told:
         # Plain phrases, which the caller puts into Markdown as they are: nothing of the chart is in them.
         return " ".join(told)
 
+    def _unread(self) -> list[Issue]:
+        """The findings that lost something of an entry of the chart."""
+        return [
+            issue
+            for issue in (*self._record.issues, *self._state.issues)
+            if issue.where and issue.severity is not Severity.INFORMATION
+        ]
+
+    def _lost(self) -> list[Issue]:
+        """The findings that lost a whole medication entry: no drug is read from it."""
+        read = {fact.reference for fact in (*self._record.drugs, *self._record.drafts)}
+        return [i for i in self._unread() if i.where.startswith("Medication") and i.where not in read]
+
     def _basis(self, shown: Sequence[Suggested]) -> str:
         return self._text(
             "phrases/basis/basis",
-            rules=", ".join(self._rules(shown)),
+            rules=self._named_rules(self._rules(shown)),
             version=self._knowledge.version.version,
             as_of=self._state.as_of.isoformat(),
         )
+
+    def _named_rules(self, rules: Sequence[str]) -> str:
+        """The first rules by name and the rest by number; the extension of the card has them all."""
+        named = ", ".join(rules[:_RULES_NAMED])
+        more = len(rules) - _RULES_NAMED
+        return self._text("phrases/basis/more-rules", rules=named, count=more) if more > 0 else named
 
     def _text(self, slot: str, **values: object) -> str:
         return self._wording.text(slot, self._language, **values)
@@ -717,27 +869,44 @@ class _Told:
 
 
 class _Numbered:
-    """The cautions of the regimens shown, each once, numbered in the order of the table."""
+    """The cautions of the regimens shown, each once, numbered in the order of the table.
+
+    Cautions that differ by their drug alone share a number.
+    """
 
     def __init__(self, shown: Sequence[Suggested], with_rules: bool) -> None:
-        self.listed: list[CautionShown] = []
+        self._groups: dict[str, list[CautionShown]] = {}
         self.left_out: list[CautionShown] = []
-        self._numbers: dict[str, int] = {}
         for suggested in shown:
             for caution in suggested.cautions:
                 by_rule = not caution.drug
-                if caution.text.en in self._numbers or not (caution.concerns or by_rule):
+                if not (caution.concerns or by_rule):
                     continue  # what always goes with a drug stands in its order
                 if by_rule and not caution.concerns and not with_rules:
                     self.left_out.append(caution)
                     continue
-                self.listed.append(caution)
-                self._numbers[caution.text.en] = len(self.listed)
+                group = self._groups.setdefault(_group_of(caution), [])
+                if caution not in group:
+                    group.append(caution)
+        self._numbers = {key: number for number, key in enumerate(self._groups, start=1)}
+
+    @property
+    def listed(self) -> list[list[CautionShown]]:
+        """The groups in the order of their numbers."""
+        return list(self._groups.values())
 
     def marks(self, suggested: Suggested) -> str:
-        """ "⚠1 ⚠3": the numbers of this regimen's cautions."""
-        numbers = {self._numbers[c.text.en] for c in suggested.cautions if c.text.en in self._numbers}
-        return " ".join(f"⚠{number}" for number in sorted(numbers))
+        """ "⚠1,3": the numbers of this regimen's cautions."""
+        numbers = {self._numbers.get(_group_of(c), 0) for c in suggested.cautions} - {0}
+        return f"⚠{','.join(map(str, sorted(numbers)))}" if numbers else ""
+
+
+def _group_of(caution: CautionShown) -> str:
+    """What a caution says, its drug aside."""
+    if caution.concept.startswith(_UNSETTLED):
+        return _UNSETTLED
+    _, colon, rest = caution.text.en.partition(": ")
+    return f"{caution.concept}: {rest}" if caution.drug and colon else caution.text.en
 
 
 def _made_to_fit(detail: Callable[[_Room], str]) -> str:
@@ -776,6 +945,16 @@ def _address(source: Source) -> str:
 def _type_of(reference: str) -> str:
     parts = reference.split("/")
     return parts[-2] if len(parts) > 1 else ""
+
+
+def _reference_to(kind: str, reference: str) -> str:
+    """ "Condition/id" of a relative or absolute reference to ``kind``; "" where the id is none of FHIR's.
+
+    A server refuses the whole suggestion for one bad reference: better none.
+    """
+    name = reference.rpartition("/")[2]
+    usable = _type_of(reference) == kind and _FHIR_ID.fullmatch(name) and name.strip(".")
+    return f"{kind}/{name}" if usable else ""
 
 
 def _relative(reference: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
-from cds_service.cards.markdown import Safe, escaped, one_line
+from cds_service.cards.markdown import Safe, escaped, one_line, sentence_case
 from cds_service.knowledge.load import KnowledgeError
 
 LANGUAGES = ("en", "it")
@@ -22,44 +22,49 @@ SUMMARY_CHARACTERS = 139
 """CDS Hooks: a summary has fewer than 140 characters."""
 
 # Values that are whole numbers; only these may stand in the shortest wording of a summary.
-NUMBERS = frozenset({"count", "more", "shown", "unread", "total", "number"})
+NUMBERS = frozenset({"count", "unsure", "more", "unread", "total", "number"})
 _LARGEST = 99_999
 _TAG = re.compile(r"<[A-Za-z/!?]")
 
-_SUGGESTING = frozenset({"stage", "refractory", "refractory_short", "region", "count"})
+_SUGGESTING = frozenset({"stage", "opening", "opening_short", "region", "count", "unsure"})
 _CONFLICT = frozenset({"drug", "certainty", "sentence", "more", "count"})
 
 SLOTS: Mapping[str, frozenset[str]] = {
     "sequencing/summary/fits": _SUGGESTING,
-    "sequencing/summary/none": _SUGGESTING,
+    "sequencing/summary/fits-incomplete": _SUGGESTING,
+    "sequencing/summary/none": _SUGGESTING - {"unsure"},
     "sequencing/detail/state": frozenset({"stage", "refractory", "labels", "fitness"}),
     "sequencing/detail/head": frozenset({"region"}),
     "sequencing/detail/head-short": frozenset({"region"}),
     "sequencing/detail/row": frozenset({"regimen", "why", "evidence", "label", "burden"}),
     "sequencing/detail/row-short": frozenset({"regimen", "why", "evidence", "label", "cautions"}),
     "sequencing/detail/caution": frozenset({"number", "text"}),
-    "sequencing/detail/also-fit": frozenset({"regimens"}),
+    "sequencing/detail/also-fit": frozenset({"regimens", "more"}),
     "sequencing/detail/also-fit-count": frozenset({"more"}),
     "sequencing/detail/note": frozenset({"text"}),
     "sequencing/detail/notes-by-rule": frozenset({"rules"}),
+    "sequencing/detail/more": frozenset({"count"}),
     "sequencing/detail/none": frozenset({"region"}),
     "sequencing/detail/head-nearest": frozenset(),
     "sequencing/detail/row-nearest": frozenset({"regimen", "reasons"}),
     "sequencing/detail/unknown": frozenset({"items"}),
     "sequencing/detail/disagreement": frozenset({"text", "id"}),
-    "sequencing/detail/disagreements-by-id": frozenset({"ids"}),
+    "sequencing/detail/disagreements-by-id": frozenset({"ids", "count"}),
+    "sequencing/detail/disagreements-only-by-id": frozenset({"ids", "count"}),
     "order-conflict/summary/refractory-component": _CONFLICT,
     "order-conflict/summary/refractory-class": _CONFLICT,
     "order-conflict/summary/intolerance": _CONFLICT,
     "order-conflict/summary/contraindicated": _CONFLICT,
     "order-conflict/summary/outside-label": _CONFLICT,
     "order-conflict/summary/other": _CONFLICT,
-    "order-conflict/detail/conflict": frozenset({"drug", "sentence", "because", "charted", "would_settle"}),
+    "order-conflict/detail/conflict": frozenset({"sentence", "because", "charted", "would_settle"}),
     "order-conflict/detail/head": frozenset({"region"}),
     "order-conflict/detail/row": frozenset({"regimen", "evidence", "label", "cautions"}),
     "order-conflict/detail/nothing-better": frozenset({"region"}),
     "missing-data/summary/missing": frozenset({"items", "count"}),
+    "missing-data/summary/unchecked": frozenset({"drugs", "items", "count"}),
     "missing-data/detail/intro": frozenset(),
+    "missing-data/detail/intro-unchecked": frozenset(),
     "missing-data/detail/item": frozenset({"what", "would_settle"}),
     "state/summary/remission": frozenset({"drugs", "count"}),
     "state/summary/out-of-scope": frozenset({"disease", "count"}),
@@ -67,7 +72,10 @@ SLOTS: Mapping[str, frozenset[str]] = {
     "state/detail/out-of-scope": frozenset({"disease"}),
     "phrases/stage/first-relapse": frozenset(),
     "phrases/stage/primary-refractory": frozenset(),
+    "phrases/stage/primary-refractory-to": frozenset({"drugs"}),
+    "phrases/stage/with-refractory": frozenset({"stage", "refractory"}),
     "phrases/stage/after-lines": frozenset({"count"}),
+    "phrases/stage/after-at-least": frozenset({"count"}),
     "phrases/stage/unknown": frozenset(),
     "phrases/refractory/none": frozenset(),
     "phrases/refractory/drugs": frozenset({"drugs"}),
@@ -87,7 +95,11 @@ SLOTS: Mapping[str, frozenset[str]] = {
     "phrases/suggestion/label": frozenset({"name", "display"}),
     "phrases/suggestion/label-plain": frozenset({"name"}),
     "phrases/basis/basis": frozenset({"rules", "version", "as_of"}),
-    "phrases/basis/unread": frozenset({"unread", "total"}),
+    "phrases/basis/unread": frozenset({"unread", "total", "kinds"}),
+    "phrases/basis/unread-kind": frozenset({"kind", "count"}),
+    "phrases/basis/unidentified": frozenset({"count"}),
+    "phrases/basis/unmapped": frozenset({"count"}),
+    "phrases/basis/more-rules": frozenset({"rules", "count"}),
     "phrases/basis/not-sent": frozenset({"kinds"}),
     "phrases/basis/source": frozenset({"title", "version"}),
     "phrases/basis/about": frozenset(),
@@ -96,9 +108,17 @@ SLOTS: Mapping[str, frozenset[str]] = {
     "phrases/what/refractory": frozenset({"drug"}),
     "phrases/what/exposed": frozenset({"drug"}),
     "phrases/what/*": frozenset(),
+    "phrases/caution/unknown-refractory": frozenset({"drugs"}),
+    "phrases/caution/of-several": frozenset({"drugs", "text"}),
+    "phrases/label-status/unsettled": frozenset({"status", "count"}),
     "phrases/disease/*": frozenset(),
     "phrases/route/*": frozenset(),
     "phrases/cycle/*": frozenset(),
+    "phrases/schedule/*": frozenset(),
+    "phrases/unit/*": frozenset(),
+    "phrases/number/decimal-point": frozenset(),
+    "phrases/regimen/monotherapy": frozenset({"drug"}),
+    "phrases/regimen/*": frozenset(),
     "phrases/order/dose": frozenset({"amount", "route", "days", "cycles"}),
     "phrases/order/days": frozenset({"days", "count"}),
     "phrases/order/then": frozenset(),
@@ -180,9 +200,12 @@ class Wording:
         return Safe(rendered.strip()) if "/detail/" in slot else one_line(rendered)
 
     def fitting(self, slot: str, language: str, **values: object) -> str:
-        """The first wording of a summary that fits into its 139 characters; nothing is ever cut."""
+        """The first wording of a summary that fits into its 139 characters, with a capital at its start.
+
+        Nothing is ever cut.
+        """
         rungs = self._templates(slot, language)
-        candidates = (one_line(rung.render(values)) for rung in rungs)
+        candidates = (sentence_case(one_line(rung.render(values))) for rung in rungs)
         # The last fits for sure: it names numbers alone, and its length was checked at the start.
         return next(text for text in candidates if len(text) <= SUMMARY_CHARACTERS)
 

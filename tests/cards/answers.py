@@ -135,11 +135,13 @@ def clash(
     drug: str, reference: str, *, critical: bool = False, code: str = "refractory-component"
 ) -> Conflict:
     text = Text(
-        f"{drug} ordered; the disease is refractory to it (documented).", f"{drug} prescritto; refrattario."
+        f"{drug} ordered; the disease is refractory to it (documented).",
+        f"Prescrizione di {drug}: malattia refrattaria al farmaco (documentata).",
     )
     if critical:
         text = Text(
-            f"{drug} ordered; an allergy to it is charted.", f"{drug} prescritto; allergia in cartella."
+            f"{drug} ordered; an allergy to it is charted.",
+            f"Prescrizione di {drug}: è registrata un'allergia.",
         )
     return Conflict(drug, reference, critical, code, text, "" if critical else "documented")
 

@@ -62,7 +62,7 @@ def one_card(cards: list[dict[str, Any]]) -> dict[str, Any]:
             first_relapse(),
             recommending(*FIVE),
             "it",
-            "1ª recidiva, refrattario a daratumumab e lenalidomide: 5 schemi adatti (EMA)",
+            "1ª recidiva, refrattaria a daratumumab e lenalidomide: 5 schemi adatti (EMA)",
         ),
         (
             "one regimen alone",
@@ -91,14 +91,15 @@ def one_card(cards: list[dict[str, Any]]) -> dict[str, Any]:
             first_relapse(("lenalidomide",), labels=(), prior_lines=None),
             recommending("kd", "s-vd"),
             "en",
-            "Relapse, prior lines unknown, refractory to lenalidomide: 2 regimens fit (EMA)",
+            "Relapse after at least 1 prior line, refractory to lenalidomide: "
+            "2 regimens fit if the history is complete (EMA)",
         ),
         (
             "steroids are not told",
             first_relapse(("bortezomib",), labels=("primary-refractory", "first-relapse")),
             recommending("d-rd"),
             "en",
-            "Primary refractory, refractory to bortezomib: 1 regimen fits (EMA)",
+            "Primary refractory to bortezomib: 1 regimen fits (EMA)",
         ),
         (
             "too many drugs to name: the label instead",
@@ -176,10 +177,10 @@ def test_sequencing_card_is_whole(renderer: Renderer, response_schema: Draft2020
     assert "10.2 vs 7.1" in detail  # the figure of her population, not of the whole trial
     assert detail.count("Neuropathy grade 2 is charted.") == 1
     assert detail.count("⚠1") == 3  # twice in the table, once explained
-    assert "Also fit: D-PD" in detail
+    assert "Also fits: D-PD." in detail
     assert "the day of the last dose of bortezomib" in detail
     assert "X-01" in detail
-    assert "1 of 1 entries could not be read in full." in detail
+    assert "An antineoplastic drug in the chart is not known to this service." in detail
     assert "Not received in full: observations." in detail
     assert "as of 2026-03-01" in detail
     assert "The clinician decides." in detail
@@ -237,8 +238,8 @@ def test_where_nothing_fits_the_nearest_are_named_with_their_reasons(
     assert "suggestions" not in card
     assert "rules" not in card["extension"][OWN]
     rows = [row for row in card["detail"].splitlines() if row.startswith("| **")]
-    assert rows[0] == "| **elranatamab, teclistamab** | outside its label in EMA: at least 3 prior lines |"
-    assert rows[1].startswith("| **DRd** | contains lenalidomide")
+    assert rows[0] == "| **elranatamab, teclistamab** | Outside its label in EMA: at least 3 prior lines |"
+    assert rows[1].startswith("| **DRd** | Contains lenalidomide")
 
 
 @pytest.mark.parametrize(
@@ -249,14 +250,14 @@ def test_where_nothing_fits_the_nearest_are_named_with_their_reasons(
             [clash("daratumumab", "MedicationRequest/d1")],
             "en",
             "warning",
-            "daratumumab ordered; disease is refractory to daratumumab (documented)",
+            "Daratumumab ordered; the disease is refractory to it (documented)",
         ),
         (
             "refractory, in Italian",
             [clash("daratumumab", "MedicationRequest/d1")],
             "it",
             "warning",
-            "daratumumab prescritto; malattia refrattaria a daratumumab (documentato)",
+            "Prescrizione di daratumumab: malattia refrattaria al farmaco (documentata)",
         ),
         (
             "allergy comes first and is critical",
@@ -266,14 +267,14 @@ def test_where_nothing_fits_the_nearest_are_named_with_their_reasons(
             ],
             "en",
             "critical",
-            "lenalidomide ordered; an allergy to it is charted; 1 more in conflict",
+            "Lenalidomide ordered; an allergy to it is charted; 1 more in conflict",
         ),
         (
             "a reason without a text of its own",
             [clash("daratumumab", "MedicationRequest/d1", code="exposed-without-benefit")],
             "en",
             "warning",
-            "daratumumab ordered; the disease is refractory to it (documented)",
+            "Daratumumab ordered; the disease is refractory to it (documented)",
         ),
     ],
 )
@@ -508,7 +509,7 @@ def test_a_detail_with_five_regimens_takes_ten_seconds(
     by_rule: str,
     language: str,
 ) -> None:
-    concerns = CautionShown("bortezomib", "neuropathy", Text(f"concerns her {concerning}"), True)
+    concerns = CautionShown("bortezomib", "neuropathy", Text(f"Concerns her {concerning}."), True)
     told_by_rule = CautionShown("", "BAR-13", Text(f"by rule {by_rule}"), False)
     entries = [
         suggested(

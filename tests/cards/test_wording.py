@@ -61,7 +61,7 @@ def missing_file(cards: dict[str, Any]) -> None:
         (
             unknown_value,
             'cards/sequencing.yaml, summary/fits, wording 1, en: names the value "stag", which this text '
-            'does not get (it gets: count, refractory, refractory_short, region, stage). Nearest: "stage".',
+            'does not get (it gets: count, opening, opening_short, region, stage, unsure). Nearest: "stage".',
         ),
         (
             value_of_another_text,
