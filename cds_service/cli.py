@@ -18,11 +18,12 @@ import orjson
 import yaml
 
 from cds_service import report
+from cds_service.asked import bundle_in, day_in, json_in, require_patient
 from cds_service.assess import Assessor, Question, bundle_question
 from cds_service.demo import bundle_of, region_of
-from cds_service.errors import SettingError
+from cds_service.errors import BadRequest, SettingError
 from cds_service.fhir.read import ManyPatients, resources_of
-from cds_service.knowledge.load import KnowledgeError, load, root
+from cds_service.knowledge.load import FOLDERS, KnowledgeError, load, root
 from cds_service.knowledge.plain import plain
 from cds_service.knowledge.types import Knowledge
 from cds_service.settings import Settings, load_settings, unknown_variables
@@ -70,11 +71,22 @@ def serve() -> None:
 
 
 # ---- assess ----------------------------------------------------------------------------------------------
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _as_of(_: click.Context, __: click.Parameter, value: str | None) -> date | None:
+    try:
+        return None if value is None else day_in(value, _today())
+    except BadRequest as problem:
+        raise click.BadParameter(problem.detail) from None
+
+
 @main.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--region", type=click.Choice(["EMA", "FDA"]), help="Whose labels count.")
 @click.option("--pathway", help="Pathway id.")
-@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Evaluation date; default today in UTC.")
+@click.option("--as-of", callback=_as_of, metavar="YYYY-MM-DD", help="Evaluation date; default today in UTC.")
 @click.option("--patient", help="Id of the patient, where a Bundle holds several.")
 @click.option("--draft-orders/--no-draft-orders", default=None, help="Take draft orders as being signed now.")
 @click.option("--language", type=click.Choice(["en", "it"]), help="Language of the texts.")
@@ -109,6 +121,11 @@ def assess(files: tuple[str, ...], as_json: bool, trace: bool, **options: Any) -
             click.echo(f"{name}: {problem}", err=True)
             failed = True
             continue
+        except Exception as problem:
+            # One file that is stranger than foreseen must not cost the others their answer.
+            click.echo(f"{name}: could not be assessed ({type(problem).__name__})", err=True)
+            failed = True
+            continue
         if as_json:
             click.echo(orjson.dumps(assessment))
         else:
@@ -125,38 +142,57 @@ class _CannotAssess(Exception):
 def _read(name: str) -> Any:
     try:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        return orjson.loads(data)
     except OSError as problem:
         raise _CannotAssess(problem.strerror or "cannot be read") from None
-    except orjson.JSONDecodeError as problem:
-        raise _CannotAssess(f"is not JSON (line {problem.lineno}, column {problem.colno})") from None
+    try:
+        return json_in(data)
+    except BadRequest as problem:
+        raise _CannotAssess(problem.detail.replace("The body is", "is").rstrip(".")) from None
+
+
+def _own_words(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A demo patient's file, checked as far as it is read; ``as_of`` as a date."""
+    bundle, drafts = content["bundle"], content.get("draft_orders") or []
+    if not isinstance(bundle, dict) or not isinstance(bundle.get("entry", []), list):
+        raise _CannotAssess("bundle is no FHIR Bundle")
+    if not isinstance(drafts, list):
+        raise _CannotAssess("draft_orders must be a list")
+    if not isinstance(content.get("patient_id") or "", str):
+        raise _CannotAssess("patient_id must be text")
+    if content.get("as_of") is None:
+        return dict(content)
+    try:
+        return dict(content) | {"as_of": day_in(content["as_of"], _today())}
+    except BadRequest as problem:
+        raise _CannotAssess(f"as_of {problem.detail}") from None
 
 
 def _asked(content: Any, settings: Settings, options: Mapping[str, Any]) -> tuple[list[Any], Question]:
-    if not isinstance(content, dict):
-        raise _CannotAssess("is no FHIR Bundle")
-    own: Mapping[str, Any] = content if "bundle" in content and "resourceType" not in content else {}
-    bundle = bundle_of(own) if own else content
-    if not isinstance(bundle, dict) or bundle.get("resourceType") not in ("Bundle", "Parameters"):
-        raise _CannotAssess("is no FHIR Bundle")
-    resources = resources_of(bundle)
-    day: date = options["as_of"].date() if options["as_of"] else _day(own.get("as_of"))
+    own: Mapping[str, Any] = {}
+    if isinstance(content, dict) and "bundle" in content and "resourceType" not in content:
+        own = _own_words(content)
+        content = bundle_of(own)
+    try:
+        resources = resources_of(bundle_in(content))
+    except BadRequest as problem:
+        raise _CannotAssess(f"is no FHIR Bundle: {problem.detail}") from None
+    patient = options["patient"] or own.get("patient_id")
+    try:
+        require_patient(resources, patient)
+    except BadRequest as problem:
+        raise _CannotAssess(problem.detail) from None
     question = Question(
-        as_of=day,
+        as_of=options["as_of"] or own.get("as_of") or _today(),
         region=options["region"] or region_of(own, settings.region),
         pathway=options["pathway"] or settings.pathway,
         language=options["language"] or settings.language,
-        patient_id=options["patient"] or own.get("patient_id"),
+        patient_id=patient,
         validation=settings.validation or "relevant",
     )
     drafted = options["draft_orders"]
     if drafted is None:
         drafted = bool(own.get("draft_orders"))
     return resources, bundle_question(resources, question, drafted)
-
-
-def _day(charted: Any) -> date:
-    return date.fromisoformat(charted) if isinstance(charted, str) else datetime.now(UTC).date()
 
 
 # ---- settings --------------------------------------------------------------------------------------------
@@ -190,17 +226,22 @@ def knowledge() -> None:
 def check_knowledge(as_json: bool) -> None:
     """Check every file; each finding is a sentence with its file. Status 1 where there are any."""
     try:
-        known = load(load_settings().knowledge_dir)
+        overlay = load_settings().knowledge_dir
     except SettingError as problem:
         _stop(problem.sentences, MISUSE)
+    try:
+        known = load(overlay)
     except KnowledgeError as problem:
+        place = root() if overlay is None else f"{overlay}, laid over {root()}"
         if as_json:
             click.echo(json.dumps({"findings": problem.findings, "notes": []}, indent=2))
         else:
             click.echo("\n".join(problem.findings))
-            click.echo(f"{len(problem.findings)} findings in {root()}.", err=True)
+            number = len(problem.findings)
+            click.echo(f"{number} {'finding' if number == 1 else 'findings'} in {place}.", err=True)
         sys.exit(FINDINGS)
-    notes = [f"{place}: has no Italian text; the English one is shown" for place in known.gaps]
+    notes = [f"{gap}: has no Italian text; the English one is shown" for gap in known.gaps]
+    notes += [] if overlay is None else _overlaid(overlay)
     if as_json:
         click.echo(json.dumps({"findings": [], "notes": notes}, indent=2))
         return
@@ -210,6 +251,23 @@ def check_knowledge(as_json: bool) -> None:
         f"No findings. Knowledge {known.version.version}: {len(known.drugs)} drugs, {len(known.regimens)} "
         f"regimens, {len(known.evidence)} trial populations, {len(_rules(known))} rules."
     )
+
+
+def _overlaid(overlay: Path) -> list[str]:
+    """What each file of the overlay does: a misspelt name or folder must not pass for a change."""
+    notes = []
+    for path in sorted(one for one in overlay.rglob("*") if one.is_file()):
+        relative = path.relative_to(overlay)
+        if any(part.startswith(".") for part in relative.parts):
+            continue
+        if relative.parts[0] not in FOLDERS or path.suffix != ".yaml":
+            said = f"has no effect; only .yaml files in {', '.join(FOLDERS)} are read"
+        elif (root() / relative).is_file():
+            said = "replaces the file of this name"
+        else:
+            said = "is new and replaces nothing"
+        notes.append(f"{overlay.name}/{relative.as_posix()}: {said}")
+    return notes
 
 
 @knowledge.command("show")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, request
 
+from cds_service.asked import bundle_in, day_in, require_patient
 from cds_service.assess import Question, bundle_question
 from cds_service.demo import bundle_of, query_of
 from cds_service.errors import BadRequest, Fault, NotFound
 from cds_service.fhir.read import ManyPatients, resources_of
 from cds_service.hooks.answer import CdsServices
-from cds_service.hooks.shape import pointer
 from cds_service.knowledge.load import demo_patients
 from cds_service.knowledge.plain import plain
 from cds_service.knowledge.types import Knowledge
@@ -37,7 +36,8 @@ def assess() -> Response:
     services = cast(CdsServices, current_app.extensions["cds"])
     here = services.circumstances
     asked = _parameters()
-    resources = resources_of(_bundle(json_of(request)))
+    resources = resources_of(bundle_in(json_of(request)))
+    require_patient(resources, asked.get("patient"))
     question = Question(
         as_of=asked.get("as_of") or current_app.extensions["now"]().date(),
         region=asked.get("region", here.region),
@@ -59,34 +59,6 @@ def assess() -> Response:
     return json_response(assessment.to_json(trace=asked.get("trace", False)))
 
 
-def _bundle(body: Any) -> Mapping[str, Any]:
-    """The Bundle itself, or the one in a Parameters. Raises BadRequest for anything else."""
-    kind = body.get("resourceType") if isinstance(body, dict) else None
-    if kind == "Bundle":
-        if not isinstance(body.get("entry", []), list):
-            raise BadRequest("Bundle.entry is no list.", Fault("must be a list", "/entry"))
-        return cast(Mapping[str, Any], body)
-    if kind != "Parameters":
-        raise BadRequest(
-            "The body must be a FHIR Bundle, or Parameters that hold one.",
-            Fault("must be Bundle or Parameters", pointer("resourceType") if isinstance(body, dict) else ""),
-        )
-    given = body.get("parameter")
-    bundles = [
-        one["resource"]
-        for one in (given if isinstance(given, list) else ())
-        if isinstance(one, dict)
-        and isinstance(one.get("resource"), dict)
-        and one["resource"].get("resourceType") == "Bundle"
-    ]
-    if len(bundles) != 1:
-        raise BadRequest(
-            f"The Parameters hold {len(bundles)} Bundles; exactly one is needed.",
-            Fault("must hold exactly one Bundle as resource", "/parameter"),
-        )
-    return cast(Mapping[str, Any], bundles[0])
-
-
 def _parameters() -> dict[str, Any]:
     """The query parameters, read; every fault at once, so that a misspelt one is never silently ignored."""
     asked: dict[str, Any] = {}
@@ -106,9 +78,9 @@ def _parameters() -> dict[str, Any]:
             faults.append(Fault(f"must be one of {', '.join(allowed[name])}", parameter=name))
         elif name == "as_of":
             try:
-                asked[name] = datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
-            except ValueError:
-                faults.append(Fault("must be a day, YYYY-MM-DD", parameter=name))
+                asked[name] = day_in(value, current_app.extensions["now"]().date())
+            except BadRequest as problem:
+                faults.append(Fault(problem.detail, parameter=name))
         elif name in ("draft_orders", "trace"):
             if value.lower() not in _YES:
                 faults.append(Fault("must be true or false", parameter=name))

@@ -9,7 +9,7 @@ import structlog
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
-from cds_service.errors import Fault, RequestError
+from cds_service.errors import Busy, Fault, RequestError
 from cds_service.web.logs import where_it_broke
 
 log = structlog.get_logger()
@@ -19,12 +19,14 @@ KINDS: dict[str, str] = {
     "not-json": "The body is not JSON.",
     "wrong-hook": "The body's hook is served under another id.",
     "other-patient": "The prefetched Patient is not the patient of the context.",
+    "unknown-patient": "The query parameter patient names nobody to whom the Bundle holds anything.",
     "several-patients": "The Bundle holds several patients and the query parameter patient names none.",
     "bad-parameter": "A query parameter is unknown or has a value that is not allowed.",
     "bad-request": "The request itself is at fault.",
     "not-found": "Nothing of this name exists.",
     "method-not-allowed": "The address exists, but not for this method.",
     "data-missing": "Data that the answer cannot do without was neither sent nor could it be fetched.",
+    "too-slow": "The body did not come in time; the connection is closed.",
     "too-large": "The body is larger than CDS_MAX_BODY_MB allows.",
     "unsupported-media-type": "The body is neither JSON nor FHIR JSON, or it is compressed.",
     "internal-error": "The service failed; nothing was answered, and an empty answer must not be assumed.",
@@ -49,6 +51,7 @@ _OUTCOME_CODES = {
     "data-missing": "required",
     "internal-error": "exception",
     "unavailable": "transient",
+    "too-slow": "timeout",
     "other-patient": "conflict",
 }
 
@@ -57,7 +60,9 @@ def prefers_fhir() -> bool:
     """Whether the client's Accept names FHIR JSON before JSON and problem+json."""
     if request.path.startswith("/fhir/"):
         return True
-    for media_type in request.accept_mimetypes.values():  # best first, else in the order named
+    for media_type, quality in request.accept_mimetypes:  # best first, else in the order named
+        if quality <= 0:
+            continue  # named to be refused
         plain = media_type.split(";")[0].strip().lower()
         if plain in ("application/fhir+json", "application/json+fhir"):
             return True
@@ -69,8 +74,8 @@ def prefers_fhir() -> bool:
 def problem(status: int, code: str, title: str, detail: str, faults: tuple[Fault, ...] = ()) -> Response:
     """One error, in the form the client prefers."""
     if prefers_fhir():
-        return Response(
-            orjson.dumps(_outcome(code, detail, faults)), status, mimetype="application/fhir+json"
+        return _varying(
+            Response(orjson.dumps(_outcome(code, detail, faults)), status, mimetype="application/fhir+json")
         )
     body: dict[str, Any] = {
         "type": f"{current_app.config['PUBLIC_URL']}/about#{code}",
@@ -80,7 +85,12 @@ def problem(status: int, code: str, title: str, detail: str, faults: tuple[Fault
     }
     if faults:
         body["errors"] = [fault.as_json() for fault in faults]
-    return Response(orjson.dumps(body), status, mimetype="application/problem+json")
+    return _varying(Response(orjson.dumps(body), status, mimetype="application/problem+json"))
+
+
+def _varying(answer: Response) -> Response:
+    answer.vary.add("Accept")
+    return answer
 
 
 def _outcome(code: str, detail: str, faults: tuple[Fault, ...]) -> dict[str, Any]:
@@ -102,7 +112,10 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(RequestError)
     def _ours(error: RequestError) -> Response:
-        return problem(error.status, error.code, error.title, error.detail, error.faults)
+        answer = problem(error.status, error.code, error.title, error.detail, error.faults)
+        if isinstance(error, Busy):
+            answer.headers["Retry-After"] = str(error.retry_after)
+        return answer
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:

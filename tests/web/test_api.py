@@ -107,6 +107,12 @@ def test_what_is_no_bundle(client: FlaskClient, case: str, body: Any, pointer: s
         ("as_of=11.05.2026", "as_of"),
         ("as_of=2026-02-30", "as_of"),
         ("as_of=20260511", "as_of"),
+        ("as_of=2026-5-11", "as_of"),
+        ("as_of=2025-W34-3", "as_of"),
+        ("as_of=0001-01-01", "as_of"),
+        ("as_of=1899-12-31", "as_of"),
+        ("as_of=2036-05-12", "as_of"),
+        ("as_of=9999-12-31", "as_of"),
         ("draft_orders=maybe", "draft_orders"),
         ("trace=2", "trace"),
         ("patient=", "patient"),
@@ -118,6 +124,22 @@ def test_parameters_at_fault_are_named(client: FlaskClient, query: str, paramete
     answer = post(client, demo(), query)
     assert answer.status_code == 400
     assert [error["parameter"] for error in answer.json["errors"]] == [parameter]
+
+
+@pytest.mark.parametrize("day", ["1900-01-01", "2036-05-11"])
+def test_the_ends_of_the_calendar_that_is_answered(client: FlaskClient, day: str) -> None:
+    assert post(client, demo(), f"as_of={day}").status_code == 200
+
+
+@pytest.mark.parametrize("bundle", [demo(), {"resourceType": "Bundle"}])
+def test_a_mistyped_patient_id_does_not_look_like_a_clean_chart(
+    client: FlaskClient, bundle: dict[str, Any]
+) -> None:
+    answer = post(client, bundle, "patient=nobody")
+    assert answer.status_code == 400
+    assert answer.json["type"].endswith("#unknown-patient")
+    assert answer.json["errors"][0]["parameter"] == "patient"
+    assert "nobody" not in answer.json["detail"].replace("id of nobody", "")
 
 
 @pytest.mark.parametrize("bundle", [{"resourceType": "Bundle"}, {"resourceType": "Bundle", "entry": []}])

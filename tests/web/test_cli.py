@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from cds_service.assess import Assessor
 from cds_service.cli import main
 
 PATIENTS = Path(__file__).parents[1] / "patients"
@@ -69,10 +71,94 @@ def test_several_patients_are_told(tmp_path: Path) -> None:
     assert run("assess", str(path), "--patient", "a").exit_code == 0
 
 
+BUNDLE = {"resourceType": "Bundle", "entry": []}
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        ({"bundle": "x"}, "bundle is no FHIR Bundle"),
+        ({"bundle": BUNDLE | {"entry": 5}}, "bundle is no FHIR Bundle"),
+        ({"bundle": BUNDLE, "as_of": "garbage"}, "as_of must be a day, YYYY-MM-DD"),
+        ({"bundle": BUNDLE, "as_of": "0001-01-01"}, "as_of must lie between 1900-01-01"),
+        ({"bundle": BUNDLE, "as_of": 5}, "as_of must be a day"),
+        ({"bundle": BUNDLE, "draft_orders": 7}, "draft_orders must be a list"),
+        ({"bundle": BUNDLE, "patient_id": 5}, "patient_id must be text"),
+        ({"bundle": {}}, "is no FHIR Bundle"),
+        (BUNDLE | {"entry": 5}, "is no FHIR Bundle: Bundle.entry is no list."),
+        (BUNDLE | {"entry": {}}, "is no FHIR Bundle: Bundle.entry is no list."),
+        ({"resourceType": "Parameters"}, "is no FHIR Bundle: The Parameters hold 0 Bundles"),
+        ([], "is no FHIR Bundle"),
+        (5, "is no FHIR Bundle"),
+    ],
+)
+def test_a_file_of_any_content_is_told_in_a_sentence(tmp_path: Path, content: Any, said: str) -> None:
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps(content))
+    result = run("assess", str(path), FIRST_RELAPSE)
+    assert result.exit_code == 1
+    assert f"odd.json: {said}" in result.stderr
+    assert isinstance(result.exception, SystemExit)
+    assert "Prior lines: 1" in result.stdout  # the next file is assessed all the same
+
+
+def test_a_file_beyond_all_foresight_costs_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Assessor.assess
+
+    def breaks_once(self: Assessor, resources: Any, question: Any) -> Any:
+        monkeypatch.setattr(Assessor, "assess", whole)
+        raise RuntimeError("Maria Rossi, born 1951")
+
+    monkeypatch.setattr(Assessor, "assess", breaks_once)
+    result = run("assess", FIRST_RELAPSE, FIRST_RELAPSE)
+    assert result.exit_code == 1
+    assert "could not be assessed (RuntimeError)" in result.stderr and "Rossi" not in result.stderr
+    assert "Prior lines: 1" in result.stdout
+
+
+def test_a_byte_order_mark_and_an_empty_file(tmp_path: Path) -> None:
+    marked, empty = tmp_path / "marked.json", tmp_path / "empty.json"
+    marked.write_bytes(b"\xef\xbb\xbf" + Path(FIRST_RELAPSE).read_bytes())
+    empty.write_text("")
+    assert run("assess", str(marked)).exit_code == 0
+    assert "empty.json: is not JSON (it is empty)" in run("assess", str(empty)).stderr
+
+
+def test_a_mistyped_patient_does_not_look_like_a_clean_chart() -> None:
+    result = run("assess", FIRST_RELAPSE, "--patient", "nobody")
+    assert result.exit_code == 1
+    assert "No resource of the Bundle belongs to the patient named." in result.stderr
+    assert "Diagnosis" not in result.stdout
+
+
+def test_what_each_file_of_an_overlay_does_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDS_KNOWLEDGE_DIR", str(tmp_path))
+    (tmp_path / "cards").mkdir()
+    shipped = Path(__file__).parents[2] / "cards" / "services.yaml"
+    (tmp_path / "cards" / "services.yaml").write_text(shipped.read_text())
+    (tmp_path / "unknownfile.yaml").write_text("a: 1\n")
+    result = run("knowledge", "check")
+    assert result.exit_code == 0
+    assert "cards/services.yaml: replaces the file of this name" in result.output
+    assert "unknownfile.yaml: has no effect" in result.output
+
+
+def test_findings_are_counted_and_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDS_KNOWLEDGE_DIR", str(tmp_path))
+    (tmp_path / "cards").mkdir()
+    (tmp_path / "cards" / "services.yaml").write_text("a: [\n")
+    result = run("knowledge", "check")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("1 finding in ") and str(tmp_path) in result.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ("assess",),
+        ("assess", FIRST_RELAPSE, "--as-of", "0001-01-01"),
+        ("assess", FIRST_RELAPSE, "--as-of", "9999-12-31"),
+        ("assess", FIRST_RELAPSE, "--as-of", "20250820"),
         ("assess", FIRST_RELAPSE, "--region", "UK"),
         ("assess", FIRST_RELAPSE, "--pathway", "none"),
         ("nonsense",),
