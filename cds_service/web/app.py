@@ -80,7 +80,7 @@ def create_app(
     for blueprint in (cds_services.blueprint, api.blueprint, operations.blueprint, pages.blueprint):
         app.register_blueprint(blueprint)
     problems.register(app)
-    _observe(app)
+    _observe(app, settings.allowed_origins)
     if settings.allowed_origins:
         # Authorization by name: the wildcard of the Fetch standard does not cover it.
         CORS(
@@ -141,7 +141,7 @@ def _single_slashes(wsgi_app: Wsgi) -> Wsgi:
     return collapsed
 
 
-def _observe(app: Flask) -> None:
+def _observe(app: Flask, origins: tuple[str, ...]) -> None:
     @app.before_request
     def _start() -> None:
         g.started = time.perf_counter()
@@ -160,6 +160,10 @@ def _observe(app: Flask) -> None:
                 ms=round(seconds * 1000, 1),
                 **g.get("told", {}),
             )
+        if "*" not in origins:
+            response.vary.add("Origin")  # whether a browser may read the answer depends on who asks
+        if request.method == "OPTIONS" or response.status_code == 204:
+            response.headers.pop("Content-Type", None)  # there is nothing to have a type
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         if request.method == "POST":

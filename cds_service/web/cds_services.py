@@ -56,4 +56,4 @@ def feedback(service_id: str) -> Response:
     g.told |= dict(counted)
     for outcome, number in counted.items():
         metrics.FEEDBACK.labels(service.id, outcome).inc(number)
-    return Response(status=200)
+    return Response(status=204)

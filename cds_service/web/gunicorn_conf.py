@@ -33,13 +33,14 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     atexit.register(_remove_folder, os.environ["PROMETHEUS_MULTIPROC_DIR"], os.getpid())
 
 bind = f"{_host}:{_settings.port}"
-worker_class = "gthread"
+worker_class = "cds_service.web.worker.ImpatientWorker"
 workers = _settings.workers
 threads = _settings.threads
 preload_app = True
 timeout = 30
 graceful_timeout = 25
 keepalive = 15
+limit_request_line = 8190  # beyond it gunicorn answers by itself, in HTML and without CORS
 max_requests = 10_000
 max_requests_jitter = 1_000
 control_socket_disable = True  # a socket in the home folder that nobody here needs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import logging.config
+import re
 import sys
 from typing import Any
 
@@ -30,8 +31,34 @@ def _shared() -> list[structlog.typing.Processor]:
     ]
 
 
+class GunicornSaysLess(logging.Filter):
+    """gunicorn quotes what a caller sent (addresses, headers, chunk sizes): keeps its words, not theirs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always True: the record is kept, without what may tell of a patient."""
+        broken = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if record.levelno >= logging.WARNING:
+            if record.args:
+                # A template of gunicorn's own: numbers (process ids, exit codes) are told, texts are not.
+                said = re.sub(r"%[sdr]", "{}", str(record.msg))
+                given = record.args if isinstance(record.args, tuple) else ()
+                record.msg = said.format(*(str(one) if isinstance(one, int) else "…" for one in given))
+            elif isinstance(record.msg, str):
+                record.msg = record.msg.partition(":")[0]  # text already put together
+            else:
+                record.msg = type(record.msg).__name__  # an exception in place of a text
+            record.args = ()
+        if broken is not None:
+            record.msg = f"{record.msg} ({where_it_broke(broken)})"
+        record.exc_info = record.exc_text = record.stack_info = None
+        return True
+
+
 def logging_config(settings: Settings) -> dict[str, Any]:
-    """Configuration for :func:`logging.config.dictConfig`, so that gunicorn's own lines look like ours."""
+    """Configuration for :func:`logging.config.dictConfig`, so that gunicorn's own lines look like ours.
+
+    Loggers of other libraries are not heard at all.
+    """
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if settings.json_logs
@@ -47,10 +74,17 @@ def logging_config(settings: Settings) -> dict[str, Any]:
                 "foreign_pre_chain": _shared(),
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
-        "root": {"handlers": ["stderr"], "level": "INFO"},
+        "filters": {"less": {"()": GunicornSaysLess}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "structured"},
+            "gunicorn": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["less"]},
+            "nowhere": {"class": "logging.NullHandler"},
+        },
+        # Only those named here are heard: what a library logs may quote an address, a header or a body.
+        "root": {"handlers": ["nowhere"], "level": "INFO"},
         "loggers": {
-            "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True},
+            "cds_service": {"handlers": ["stderr"], "level": "INFO", "propagate": True},
+            "gunicorn.error": {"handlers": ["gunicorn"], "level": "INFO", "propagate": False},
             "gunicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
         },
     }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +14,7 @@ from flask.testing import FlaskClient
 from pytest_httpserver import HTTPServer
 
 from cds_service.knowledge.load import demo_patients
+from cds_service.web.logs import GunicornSaysLess
 from tests.hooks.calls import HOOKS, call, empty_members, faults, prefetch_of, searchset
 from tests.web.conftest import MakeClient
 
@@ -188,6 +191,41 @@ def test_a_line_per_call_without_patient_data(
         assert secret not in text
 
 
+def test_what_a_library_logs_is_not_heard(
+    make_client: MakeClient, httpserver: HTTPServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = make_client(log_format="json", fhir_servers=(httpserver.url_for("/fhir"),))
+    body = call("patient-view") | {"fhirServer": httpserver.url_for("/fhir")}
+    del body["prefetch"]
+    assert post(client, VIEW, body).status_code == 412
+    for name in ("urllib3.connectionpool", "requests", "werkzeug", "anything.else"):
+        logging.getLogger(name).error("Failed to parse headers (url=/fhir/Condition?patient=drd1-patient)")
+    text = capfd.readouterr().err
+    assert "drd1-patient" not in text
+    assert "hook call" in text
+
+
+@pytest.mark.parametrize(
+    "message, arguments, told",
+    [
+        ("Invalid request from ip=::: no coding 'Rossi'", (), "Invalid request from ip="),
+        ("Invalid request from ip=10.0.0.1: 'Rossi'", (), "Invalid request from ip=10.0.0.1"),
+        ("Error handling request %s %s", ("GET", "/?patient=Rossi"), "Error handling request … …"),
+        ("Worker (pid:%s) exited with code %s.", (12, 3), "Worker (pid:12) exited with code 3."),
+        (ValueError("Rossi"), (), "ValueError"),
+    ],
+)  # fmt: skip
+def test_what_gunicorn_quotes_is_cut(message: Any, arguments: tuple[Any, ...], told: str) -> None:
+    try:
+        raise RuntimeError("Rossi")
+    except RuntimeError:
+        broken = sys.exc_info()
+    record = logging.LogRecord("gunicorn.error", logging.ERROR, "x", 1, message, arguments, broken)
+    assert GunicornSaysLess().filter(record)
+    assert record.getMessage().startswith(told + " (RuntimeError at test_cds_services.py")
+    assert record.exc_info is None and "Rossi" not in record.getMessage()
+
+
 def test_a_hook_instance_that_is_no_uuid_stays_out_of_the_log(
     make_client: MakeClient, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -349,6 +387,64 @@ def test_errors_have_one_form(
     assert empty_members(answer.json) in ([], ["/errors/0/pointer"])
 
 
+@pytest.mark.parametrize(
+    "accept, form",
+    [
+        ("application/fhir+json;q=0, application/json", "application/problem+json"),
+        ("application/fhir+json;q=0", "application/problem+json"),
+        ("application/json;q=0.2, application/fhir+json", "application/fhir+json"),
+    ],
+)
+def test_a_form_named_to_be_refused_is_not_sent(client: FlaskClient, accept: str, form: str) -> None:
+    answer = client.get("/nowhere", headers={"Accept": accept})
+    assert answer.mimetype == form
+    assert "Accept" in answer.vary
+
+
+class Stream:
+    """A body that breaks off as the server's own streams do."""
+
+    def __init__(self, problem: Exception) -> None:
+        self.problem = problem
+
+    def read(self, size: int = -1) -> bytes:
+        raise self.problem
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(
+    "problem, status",
+    [
+        (TimeoutError("too slow"), 408),
+        (ConnectionResetError("gone"), 400),
+        (OSError("Invalid chunk size: b'ZZ'"), 400),
+        (KeyError("Invalid chunk size: b'ZZ'"), 400),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_no_failure_of_ours(
+    client: FlaskClient, problem: Exception, status: int, chunked: bool
+) -> None:
+    length: dict[str, Any] = {"wsgi.input_terminated": True} if chunked else {"CONTENT_LENGTH": "5000"}
+    answer = client.post(
+        VIEW, environ_overrides={"wsgi.input": Stream(problem), "CONTENT_TYPE": "application/json"} | length
+    )
+    assert answer.status_code == status
+    assert answer.mimetype == "application/problem+json"
+    assert "ZZ" not in answer.text
+
+
+def test_too_many_fetching_calls_are_told_when_to_come_again(make_app: Any, httpserver: HTTPServer) -> None:
+    app = make_app(fhir_servers=(httpserver.url_for("/fhir"),), threads=1)
+    body = call("patient-view") | {"fhirServer": httpserver.url_for("/fhir")}
+    with app.extensions["cds"].fetcher.turn():
+        assert post(app.test_client(), VIEW, body).status_code == 200  # everything was sent
+        del body["prefetch"]
+        answer = post(app.test_client(), VIEW, body)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "2"
+    assert answer.json["type"].endswith("#unavailable")
+
+
 def test_405_says_which_methods_there_are(client: FlaskClient) -> None:
     assert "POST" in client.get(VIEW).headers["Allow"]
 
@@ -392,6 +488,7 @@ def test_preflight(client: FlaskClient, url: str, method: str) -> None:
     allowed = {name.strip().lower() for name in answer.headers["Access-Control-Allow-Headers"].split(",")}
     assert {"authorization", "content-type"} <= allowed
     assert method in answer.headers["Access-Control-Allow-Methods"]
+    assert "Content-Type" not in answer.headers
 
 
 @pytest.mark.parametrize(
@@ -405,6 +502,7 @@ def test_preflight(client: FlaskClient, url: str, method: str) -> None:
 def test_origins(make_client: MakeClient, origins: tuple[str, ...], origin: str, allowed: str | None) -> None:
     answer = make_client(cors_origins=origins).get("/cds-services", headers={"Origin": origin})
     assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+    assert "Origin" in answer.vary  # no cache may hand one origin's answer to another
 
 
 # ---- feedback and metrics --------------------------------------------------------------------------------
@@ -421,7 +519,7 @@ def test_feedback_is_taken_and_counted(client: FlaskClient) -> None:
         "feedback": [{"card": "u1", "outcome": "overridden", "outcomeTimestamp": "2026-05-11T10:00:00.5Z"}]
     }
     answer = post(client, VIEW + "/feedback", body)
-    assert (answer.status_code, answer.data) == (200, b"")  # [118, 128]
+    assert (answer.status_code, answer.data, answer.mimetype) == (204, b"", None)  # [118, 128]
     assert counted() == before + 1
 
 

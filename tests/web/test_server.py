@@ -150,6 +150,58 @@ def test_a_chunked_body_within_the_limit_is_read(served: Served) -> None:
     connection.close()
 
 
+def test_a_chunk_size_that_is_none_is_the_callers_fault(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
+        client.sendall(
+            b"POST /cds-services/rrmm-patient-view HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n"
+        )
+        assert client.recv(65_536).split(b" ")[1] == b"400"
+
+
+def test_clients_that_stop_half_way_lose_their_own_connection_only(served: Served) -> None:
+    """More of them than the server has threads: each gets a 408, and the others their answers."""
+    half = [socket.create_connection(("127.0.0.1", served.port), timeout=60) for _ in range(40)]
+    try:
+        for client in half:
+            client.sendall(
+                b"POST /cds-services/rrmm-patient-view HTTP/1.1\r\nHost: x\r\n"
+                b'Content-Type: application/json\r\nContent-Length: 5000\r\n\r\n{"a":'
+            )
+        # They stay open: were their bodies awaited without limit, this would never be answered.
+        connection = HTTPConnection("127.0.0.1", served.port, timeout=60)
+        connection.request("GET", "/health/live")
+        assert connection.getresponse().status == 200
+        connection.close()
+        for client in half:
+            assert client.recv(65_536).split(b" ")[1] == b"408"
+    finally:
+        for client in half:
+            client.close()
+
+
+def test_headers_that_never_end_are_not_awaited(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as client:
+        client.sendall(b"GET /health/live HTTP/1.1\r\nHost:")
+        assert client.recv(65_536) == b""  # closed by the server
+
+
+def test_what_gunicorn_refuses_is_not_quoted_in_the_log(served: Served) -> None:
+    for request in (
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: SECRETZ\r\n\r\n",
+        b"GET /?patient=SECRETZ",
+        b"SECRETZ \x01 SECRETZ\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", served.port), timeout=60) as client:
+            client.sendall(request)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65_536):
+                pass
+    text = served.log.read_text()
+    assert "Invalid request from ip=127.0.0.1" in text
+    assert "SECRETZ" not in text and "Traceback" not in text
+
+
 def test_many_at_once_and_the_metrics_of_all_processes(served: Served) -> None:
     def one(_: int) -> int:
         return served.send("POST", "/cds-services/rrmm-patient-view", call("patient-view"))[0]
