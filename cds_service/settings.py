@@ -72,7 +72,9 @@ class Settings(BaseSettings):
         None, description="how deep foreign resources are checked; default relevant, on the hooks fast"
     )
     max_body_mb: float = Field(32, gt=0, le=1024, description="largest request body, in megabytes")
-    fetch_timeout_s: float = Field(3, gt=0, le=25, description="time one request to a FHIR server may take")
+    fetch_timeout_s: float = Field(
+        3, gt=0, le=25, description="seconds one request to a FHIR server may take; one hook call twice that"
+    )
     log_format: Literal["json", "text"] | None = Field(
         None, description="default text on a terminal, else json"
     )
