@@ -58,6 +58,8 @@ def sentence_case(text: str) -> str:
 def whole_sentence(text: str) -> str:
     """The text with a capital at its start and a full stop at its end."""
     stripped = text.strip()
+    if stripped.endswith(".."):
+        stripped = stripped.rstrip(".") + "."
     return sentence_case(stripped if stripped.endswith((".", ")", "!", "?")) else f"{stripped}.")
 
 

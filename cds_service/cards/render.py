@@ -237,7 +237,7 @@ class _Told:
         }
         if fits:
             values["unsure"] = unsure
-        name = ("fits-incomplete" if self._incomplete() else "fits") if fits else "none"
+        name = f"{'fits' if fits else 'none'}{'-incomplete' if self._incomplete() else ''}"
         summary = self._wording.fitting(f"sequencing/summary/{name}", self._language, **values)
         detail = self._sequencing_detail if fits else self._nearest_detail
         return self._card("sequencing", "info", summary, _made_to_fit(detail), suggesting=True)
@@ -577,7 +577,8 @@ class _Told:
             if len(regimens) > room.nearest:
                 names = f"{names} (+{len(regimens) - room.nearest})"
             table.append(self._text("sequencing/detail/row-nearest", regimen=names, reasons=reasons))
-        nothing = self._text("sequencing/detail/none", region=self._recommendation.region)
+        name = "none-incomplete" if self._incomplete() else "none"
+        nothing = self._text(f"sequencing/detail/{name}", region=self._recommendation.region)
         return paragraphs(
             [
                 self._state_line(room),

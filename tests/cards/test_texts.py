@@ -140,6 +140,16 @@ def test_the_summary_is_true_alone(
     assert card(renderer, record, state, answered, language=language)["summary"] == summary, case
 
 
+def test_nothing_fits_is_not_said_of_half_a_history(renderer: Renderer) -> None:
+    state = first_relapse(("lenalidomide",), labels=(), prior_lines=None, history_known=False)
+    one = card(renderer, chart(), state, recommending())
+    assert one["summary"] == (
+        "Relapse after at least 1 prior line, refractory to lenalidomide: "
+        "no regimen can be suggested until the history is complete (EMA)"
+    )
+    assert "By what the chart tells, no regimen of this pathway can be suggested (EMA)." in one["detail"]
+
+
 @pytest.mark.parametrize(
     ("language", "second"),
     [
@@ -336,6 +346,11 @@ def test_only_usable_ids_go_into_orders(
         ("Already. (BAR-17)", "Already. (BAR-17)", "Already. (BAR-17)"),
         ("è registrata un'allergia.", "È registrata un'allergia.", "È registrata un'allergia."),
         ("1st relapse", "1st relapse", "1st relapse."),
+        (
+            "progression on the last therapy..",
+            "Progression on the last therapy..",
+            "Progression on the last therapy.",
+        ),
         ("", "", "."),
     ],
 )
