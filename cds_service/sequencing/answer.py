@@ -48,7 +48,7 @@ def answer(
             return Answer(missing=_unchecked(record, state, knowledge))
     missing = _missing(state)
     if state.needs_treatment_choice:
-        return Answer(sequencing=True, missing=() if recommendation.suggested else missing)
+        return Answer(sequencing=True)  # where nothing fits, this card says what is missing
     if moment in ORDER_MOMENTS:
         return Answer()
     if missing:
