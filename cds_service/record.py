@@ -204,6 +204,7 @@ class ResponseFact:
     no_response: bool = False
     trend: str = ""  # "improved", "stable", "worsened", "undetermined" or ""
     text: str = ""
+    derived_from: tuple[str, ...] = ()  # of a computed one: all resources it rests on
 
 
 @dataclass(frozen=True, order=True)

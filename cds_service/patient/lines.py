@@ -8,7 +8,7 @@ restart after progression. Steroids never make a line.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
@@ -256,7 +256,7 @@ def _new_line_reason(
     known_drug = course.drug in line.drugs
     event = _event_between(events, line.start.latest, course.first)
     if event is not None and event.on.earliest > line.start.earliest:
-        return ("restart" if known_drug else "progression"), Certainty.DOCUMENTED
+        return ("restart" if known_drug else "progression"), event.certainty
     if not numbered_apart and (
         known_drug
         or not line.courses  # a transplant alone so far
@@ -362,7 +362,7 @@ def _transplant_reason(
         return None if line else ("first-treatment", Certainty.COMPUTED)
     event = _event_between(events, line.start.latest, on)
     if event is not None and event.on.earliest > line.start.earliest:
-        return "second-transplant" if line.transplants else "progression", Certainty.DOCUMENTED
+        return "second-transplant" if line.transplants else "progression", event.certainty
     first = line.transplants[0].on if line.transplants else None
     if first is not None and (on.earliest - first.latest).days > numbers["tandem_days"]:
         return "second-transplant", Certainty.COMPUTED
@@ -435,6 +435,42 @@ def _line(
         derived_from=tuple(sorted(references | {r.reference for r in responses if r.category is best})),
     )
     return line, issues
+
+
+def with_computed_responses(
+    lines: Sequence[Line], charted: Sequence[ResponseFact], computed: Sequence[ResponseFact]
+) -> tuple[tuple[Line, ...], tuple[ResponseFact, ...]]:
+    """The lines with the best computed response where none is charted, and the responses that count.
+
+    A computed response counts up to the progression of its line, and before the next line begins.
+    """
+    filled: list[Line] = []
+    counting: list[ResponseFact] = []
+    for place, line in enumerate(lines):
+        following = lines[place + 1].start if place + 1 < len(lines) else None
+        until = following.earliest - timedelta(days=1) if following else date.max
+        if line.progression:
+            until = min(until, line.progression.latest)
+        own = _in_line(computed, line, until)
+        own = [r for r in own if r.on and line.start and r.on.earliest > line.start.latest]
+        if own and not _in_line(charted, line, following.earliest if following else date.max):
+            best = min(own, key=lambda r: (list(Response).index(r.category or Response.PD), r.on))
+            references = tuple(sorted({*line.derived_from, *best.derived_from}))
+            line = replace(line, best_response=best.category, derived_from=references)
+            counting.extend(own)
+        filled.append(line)
+    return tuple(filled), tuple(counting)
+
+
+def _in_line(responses: Sequence[ResponseFact], line: Line, until: date) -> list[ResponseFact]:
+    """Response categories, progression aside, that may have been reached in a line."""
+    return [
+        r
+        for r in responses
+        if r.category not in (None, Response.PD)
+        and (r.on is None or line.start is None or line.start.earliest <= r.on.latest)
+        and (r.on is None or r.on.earliest <= until)
+    ]
 
 
 def _end(draft: _Draft, steroids: Sequence[Course], following: DateSpan | None) -> DateSpan | None:

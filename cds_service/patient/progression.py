@@ -214,12 +214,44 @@ def _not_of_new_treatment(
     return replace(fact, on=on)
 
 
+def with_computed(
+    charted: Sequence[Progression], computed: Sequence[Progression], same_event_days: int
+) -> tuple[Progression, ...]:
+    """Charted progressions with the computed ones that none of them explains, oldest first.
+
+    A charted one that stands, with all its days, within ``same_event_days`` of a computed one wins; the
+    values then support it. One of unsure day does not: the values may be what dates it.
+    """
+    facts = list(charted)
+    alone = []
+    for found in computed:
+        day = found.on.earliest
+
+        def away(place: int, day: date = day) -> int:
+            on = charted[place].on
+            return max(abs((on.earliest - day).days), abs((on.latest - day).days))
+
+        nearest = min(range(len(charted)), key=away, default=None)
+        if nearest is None or away(nearest) > same_event_days:
+            alone.append(found)
+            continue
+        fact = facts[nearest]
+        facts[nearest] = replace(fact, derived_from=tuple(sorted({*fact.derived_from, *found.derived_from})))
+    return tuple(sorted([*facts, *alone], key=lambda p: (p.on, p.trust, p.derived_from)))
+
+
 @dataclass(frozen=True)
 class Event:
     """One progression of the disease, however many facts tell of it."""
 
     on: DateSpan
     facts: tuple[Progression, ...]
+
+    @property
+    def certainty(self) -> Certainty:
+        """Documented where any of its facts is charted, else computed."""
+        charted = any(fact.certainty is Certainty.DOCUMENTED for fact in self.facts)
+        return Certainty.DOCUMENTED if charted else Certainty.COMPUTED
 
 
 def events(

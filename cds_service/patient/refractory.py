@@ -89,7 +89,10 @@ def _judge(
     name = knowledge.drugs[course.drug].name
     # A response that spoke against non-response has its part in the answer too.
     weighed = [
-        r.reference for r in _within_line(evidence.responses, line) if r.category in (*_MINIMAL, Response.SD)
+        reference
+        for r in _within_line(evidence.responses, line)
+        if r.category in (*_MINIMAL, Response.SD)
+        for reference in (r.reference, *r.derived_from)
     ]
 
     def verdict(
@@ -128,10 +131,12 @@ def _judge(
         return verdict(Status.REFRACTORY, certainty, "refractory-no-response")
 
     open_question: _Verdict | None = None
-    for progression in evidence.progressions:
+    # What the chart states first: values that say the same earlier do not make it less certain.
+    for progression in sorted(evidence.progressions, key=lambda p: p.certainty is Certainty.COMPUTED):
         inside = progressed_on_or_within(window, course.first, course.last, progression.on)
         if inside:
-            words = "refractory-progression"
+            computed = progression.certainty is Certainty.COMPUTED
+            words = "refractory-laboratory" if computed else "refractory-progression"
             sure = progression.certainty if not course.presumed else Certainty.COMPUTED
             return verdict(Status.REFRACTORY, sure, words, progression.on, progression.derived_from)
         if inside is None and open_question is None:
@@ -178,10 +183,10 @@ def _judge(
     if reached is not None and reached.category is not None:
         return verdict(
             Status.SENSITIVE,
-            Certainty.DOCUMENTED,
+            Certainty.COMPUTED if reached.derived_from else Certainty.DOCUMENTED,
             "sensitive",
             reached.on,
-            (reached.reference,),
+            (reached.reference, *reached.derived_from),
             response=reached.category.value,
         )
     return verdict(Status.EXPOSED, certainty, "exposed")

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from cds_service.knowledge.types import Knowledge
 from cds_service.knowledge.wording import sentence
 from cds_service.patient import fitness
+from cds_service.patient.biochemistry import (
+    laboratory_notes,
+    laboratory_progressions,
+    laboratory_questions,
+    laboratory_responses,
+)
 from cds_service.patient.exposures import FAILURE, LONG_AGO, Course, courses
 from cds_service.patient.labels import labels, months_between
-from cds_service.patient.lines import TRANSPLANTS, Counted, count_lines
-from cds_service.patient.progression import Event, charted_progressions, events, progressed_on_or_within
+from cds_service.patient.lines import TRANSPLANTS, Counted, count_lines, with_computed_responses
+from cds_service.patient.progression import (
+    Event,
+    charted_progressions,
+    events,
+    progressed_on_or_within,
+    with_computed,
+)
 from cds_service.patient.refractory import Evidence, class_states, drug_states, stable_at_best
 from cds_service.patient.types import (
     DiagnosisState,
@@ -50,9 +63,14 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     numbers = knowledge.definitions["imwg"]
     given = courses(record, knowledge, as_of)
     treatment = [c for c in given if knowledge.drugs[c.drug].role == "anti-myeloma"]
-    progressions = charted_progressions(record, treatment, knowledge, as_of, language)
-    happened = events(progressions, treatment, numbers["lines"]["same_event_days"])
-    counted = count_lines(record, given, happened, knowledge, language)
+    progressions, happened, counted = _progressions_and_lines(
+        record, given, treatment, knowledge, as_of, language
+    )
+    responses = laboratory_responses(record, counted.lines, knowledge, as_of, language)
+    lines, computed = with_computed_responses(counted.lines, record.responses, responses)
+    counted = replace(counted, lines=lines)
+    # Stable by the numbers is shown, but does not make a drug refractory: nobody has called it non-response.
+    reached = [r for r in computed if r.category is not Response.SD]
     history_known = _history_known(record, treatment, progressions)
     spans = _line_spans(counted, as_of)
     drugs, unknown = drug_states(
@@ -61,7 +79,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         Evidence(
             progressions,
             counted.presumed_events,
-            record.responses,
+            (*record.responses, *reached),
             history_known,
             language,
             last_line=counted.lines[-1].start if counted.lines else None,
@@ -91,6 +109,10 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     for allergy in record.allergies:
         target = intolerant if allergy.intolerance else allergic
         target[allergy.drug] = (*target.get(allergy.drug, ()), allergy.reference)
+    open_values, questions = laboratory_questions(
+        record, counted.lines, progressions, knowledge, as_of, language
+    )
+    notes = laboratory_notes(record, counted.lines, given, knowledge, as_of, language)
     undecided = treatable and not failed and _possibly_failed(counted, progressions, record)
     return PatientState(
         as_of=as_of,
@@ -133,10 +155,40 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         history_known=history_known,
         conditions_known=record.completeness.get("conditions", Completeness.COMPLETE)
         is Completeness.COMPLETE,
-        unknown=(*unknown, *_other_unknowns(history_known, undecided, labs, due, knowledge, language)),
-        issues=counted.issues,
+        unknown=(
+            *unknown,
+            *_other_unknowns(history_known, undecided, labs, due, knowledge, language),
+            *open_values,
+        ),
+        issues=(*counted.issues, *questions, *notes),
         out_of_scope=out_of_scope,
     )
+
+
+def _progressions_and_lines(
+    record: ClinicalRecord,
+    given: Sequence[Course],
+    treatment: Sequence[Course],
+    knowledge: Knowledge,
+    as_of: date,
+    language: str,
+) -> tuple[tuple[Progression, ...], list[Event], Counted]:
+    """Progressions, charted and computed, the events they tell of, and the lines.
+
+    Values are judged within a line, and a progression they show may end it: a regimen begun anew after it
+    is another line. Each round settles at least one line more, so the rounds are no more than the courses.
+    """
+    same_event_days = knowledge.definitions["imwg"]["lines"]["same_event_days"]
+    charted = progressions = charted_progressions(record, treatment, knowledge, as_of, language)
+    for _ in range(len(treatment) + 2):
+        happened = events(progressions, treatment, same_event_days)
+        counted = count_lines(record, given, happened, knowledge, language)
+        computed = laboratory_progressions(record, counted.lines, knowledge, as_of, language)
+        joined = with_computed(charted, computed, same_event_days)
+        if joined == progressions:
+            break
+        progressions = joined
+    return progressions, happened, counted
 
 
 def _prior_lines(counted: Counted, history_known: bool) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 from cds_service.terminology.codes import CodeIndex, Found, Systems, entries_of
 from cds_service.terminology.concepts import ComorbidityMatch, Concept, ObservationMatch, ProcedureMatch
 from cds_service.terminology.drugs import Drugs
+from cds_service.terminology.units import ucum_factor
 from cds_service.terminology.words import Context, Lexicon, Mention, Phrase, Said, fold, phrases_of, words_of
 
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
@@ -88,6 +89,8 @@ class Observations:
     def convert(self, key: str, value: float, unit: str) -> float | None:
         """A value in the observation's own unit; None where the unit is unknown or fits not."""
         factor = self._factors.get(key, {}).get(unit_spelled(unit))
+        if factor is None and unit and self._units.get(key):
+            factor = ucum_factor(unit, self._units[key])
         return None if factor is None else float(f"{value * factor:.10g}")  # no noise of binary fractions
 
     def plausible(self, key: str, value: float) -> bool:

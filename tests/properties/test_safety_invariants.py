@@ -265,6 +265,48 @@ def test_shifting_every_date_changes_nothing_but_the_dates(record, region, shift
     ] == [s.regimen for s in choose(now, KNOWLEDGE, region, "default").suggested]
 
 
+MARKERS = {"m-protein-serum": 60, "m-protein-urine-24h": 900, "flc-kappa": 900, "flc-lambda": 900,
+           "bm-plasma-cells-pct": 100}  # fmt: skip
+
+
+@st.composite
+def laboratory_values(draw):
+    """Runs of values, some weeks apart, that rise and fall."""
+    values = []
+    for marker in draw(st.lists(st.sampled_from(sorted(MARKERS)), min_size=1, max_size=4, unique=True)):
+        day = draw(days)
+        for number in range(draw(st.integers(1, 8))):
+            value = draw(st.integers(0, MARKERS[marker])) / (10 if marker == "m-protein-serum" else 1)
+            reference = f"Observation/{marker}-{number}"
+            values.append(Measurement(reference, marker, DateSpan(day, day), float(value)))
+            day = min(day + timedelta(days=draw(st.sampled_from([1, 28, 35, 90]))), AS_OF)
+    return tuple(values)
+
+
+@property_settings
+@given(record=charts(), values=laboratory_values())
+def test_laboratory_values_never_make_a_drug_less_refractory(record, values):
+    before = derive(record, KNOWLEDGE, AS_OF)
+    after = derive(replace(record, measurements=(*record.measurements, *values)), KNOWLEDGE, AS_OF)
+    for key, drug in before.drugs.items():
+        if drug.status in (Status.REFRACTORY, Status.UNKNOWN):
+            graver = (Status.REFRACTORY, drug.status)
+            assert after.drugs[key].status in graver, (drug.because, after.drugs[key].because)
+        if drug.status is Status.REFRACTORY:
+            assert drug.certainty is after.drugs[key].certainty
+    assert after.needs_treatment_choice or not before.needs_treatment_choice
+
+
+@property_settings
+@given(record=charts(), values=laboratory_values(), seed=st.integers())
+def test_the_order_of_laboratory_values_never_changes_the_answer(record, values, seed):
+    shuffled = tuple(random.Random(seed).sample([*values] * 2, k=2 * len(values)))  # noqa: S311
+    first, second = (
+        derive(replace(record, measurements=one), KNOWLEDGE, AS_OF) for one in (values, shuffled)
+    )
+    assert first == second
+
+
 @pytest.mark.parametrize("region", ["EMA", "FDA"])
 def test_the_generated_charts_do_reach_suggestions(region):
     """A guard for the tests above: a strategy that never leads to a choice would prove nothing."""
