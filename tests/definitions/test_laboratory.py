@@ -1,8 +1,8 @@
 """Progression and response by the numbers: charts as short as a haematologist would jot them down.
 
 "serum 3.0 on 2024-01-10, 0.4 on 2024-06-01; kappa 300 on 2024-01-10": serum M-protein in g/dL, urine
-M-protein in mg/24 h, kappa and lambda free light chains in mg/L, marrow plasma cells in %, plasmacytomas in cm
-and cm2.
+M-protein in mg/24 h, kappa and lambda free light chains in mg/L, marrow plasma cells in %, plasmacytomas in
+cm and cm2.
 Unless a case says otherwise the only treatment is lenalidomide from 2024-01-15, still being given.
 """
 
