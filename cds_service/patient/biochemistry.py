@@ -462,7 +462,13 @@ class _Values:
     ) -> list[_Step]:
         """Category by category what one marker shows: the worse of two consecutive samples, at the first."""
         course = [s for s in self._during(samples, period) if s.on > baseline.on]
-        levels = [(s, self._level(marker, baseline, s)) for s in course]
+        risen, lowest = self._has_risen(marker), baseline
+        levels: list[tuple[Sample, Response | None]] = []
+        for sample in course:
+            # A value risen again speaks of progression: it neither shows a response nor confirms one.
+            level = None if risen(lowest, sample) else self._level(marker, baseline, sample)
+            levels.append((sample, level))
+            lowest = min(lowest, sample, key=lambda s: s.high)
         steps: list[_Step] = []
         if marker not in self.rules["confirmed"]:
             pairs = [(one, one) for one in levels]
@@ -476,11 +482,9 @@ class _Values:
             steps.append((sample.on, category, (sample.derived_from[0], tuple(sorted(references)))))
         return steps
 
-    def _level(self, marker: str, baseline: Sample, sample: Sample) -> Response | None:
-        """Category by one sample alone; None where it has risen so far that it speaks of progression."""
+    def _level(self, marker: str, baseline: Sample, sample: Sample) -> Response:
+        """Category by one sample alone."""
         falls, below = self.rules["fall_percent"], self.rules["urine_below"]
-        if self._has_risen(marker)(baseline, sample):
-            return None
 
         def fell(percent: float) -> bool:
             return _reaches(baseline.low * (100 - percent) / 100, sample.high)

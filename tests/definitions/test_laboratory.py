@@ -420,7 +420,8 @@ RESPONSES = [
     ("25 % less", f"{BASE}, 3.0 on 2024-06-01, 3.0 on 2024-07-01", "MR"),
     ("24 % less", f"{BASE}, 3.04 on 2024-06-01, 3.04 on 2024-07-01", "SD"),
     ("one sample confirms nothing", f"{BASE}, 0.4 on 2024-06-01", None),
-    ("the worse of two consecutive samples counts", f"{BASE}, 0.4 on 2024-06-01, 2.0 on 2024-07-01", "PR"),
+    ("the worse of two consecutive samples counts", f"{BASE}, 0.4 on 2024-06-01, 0.5 on 2024-07-01", "PR"),
+    ("a rise confirms no response", f"{BASE}, 0.4 on 2024-06-01, 1.0 on 2024-07-01", None),
     ("no value before treatment", "serum 0.4 on 2024-06-01, 0.4 on 2024-07-01", None),
     (
         "a baseline one week into treatment",
