@@ -264,7 +264,8 @@ class _Values:
             marker: self.samples(self._of.get(concept, ())) for marker, concept in _CONCEPTS.items()
         }
         kappa, lambda_ = (self.samples(self._of.get(concept, ())) for concept in _CHAINS)
-        pairs = [(k, other) for k in kappa for other in lambda_ if k.on == other.on]
+        on_day = {other.on: other for other in lambda_}
+        pairs = [(k, on_day[k.on]) for k in kappa if k.on in on_day]
         self._chains = {
             "kappa": [self._difference(k, other, kappa=True) for k, other in pairs],
             "lambda": [self._difference(other, k, kappa=False) for k, other in pairs],
