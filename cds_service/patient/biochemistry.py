@@ -264,7 +264,8 @@ class _Values:
             marker: self.samples(self._of.get(concept, ())) for marker, concept in _CONCEPTS.items()
         }
         kappa, lambda_ = (self.samples(self._of.get(concept, ())) for concept in _CHAINS)
-        pairs = [(k, other) for k in kappa for other in lambda_ if k.on == other.on]
+        on_day = {other.on: other for other in lambda_}
+        pairs = [(k, on_day[k.on]) for k in kappa if k.on in on_day]
         self._chains = {
             "kappa": [self._difference(k, other, kappa=True) for k, other in pairs],
             "lambda": [self._difference(other, k, kappa=False) for k, other in pairs],
@@ -462,7 +463,13 @@ class _Values:
     ) -> list[_Step]:
         """Category by category what one marker shows: the worse of two consecutive samples, at the first."""
         course = [s for s in self._during(samples, period) if s.on > baseline.on]
-        levels = [(s, self._level(marker, baseline, s)) for s in course]
+        risen, lowest = self._has_risen(marker), baseline
+        levels: list[tuple[Sample, Response | None]] = []
+        for sample in course:
+            # A value risen again speaks of progression: it neither shows a response nor confirms one.
+            level = None if risen(lowest, sample) else self._level(marker, baseline, sample)
+            levels.append((sample, level))
+            lowest = min(lowest, sample, key=lambda s: s.high)
         steps: list[_Step] = []
         if marker not in self.rules["confirmed"]:
             pairs = [(one, one) for one in levels]
@@ -476,11 +483,9 @@ class _Values:
             steps.append((sample.on, category, (sample.derived_from[0], tuple(sorted(references)))))
         return steps
 
-    def _level(self, marker: str, baseline: Sample, sample: Sample) -> Response | None:
-        """Category by one sample alone; None where it has risen so far that it speaks of progression."""
+    def _level(self, marker: str, baseline: Sample, sample: Sample) -> Response:
+        """Category by one sample alone."""
         falls, below = self.rules["fall_percent"], self.rules["urine_below"]
-        if self._has_risen(marker)(baseline, sample):
-            return None
 
         def fell(percent: float) -> bool:
             return _reaches(baseline.low * (100 - percent) / 100, sample.high)

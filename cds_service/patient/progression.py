@@ -219,8 +219,10 @@ def with_computed(
 ) -> tuple[Progression, ...]:
     """Charted progressions with the computed ones that none of them explains, oldest first.
 
-    A charted one that stands, with all its days, within ``same_event_days`` of a computed one wins; the
-    values then support it. One of unsure day does not: the values may be what dates it.
+    A charted one that stands, with all its days, within ``same_event_days`` of a computed one explains it;
+    the values then support it. One of unsure day does not: the values may be what dates it. A computed one
+    that lies earlier stays beside it: progression has the date of the first of two samples, and a drug
+    whose window the chart's own later date misses may be refractory by that.
     """
     facts = list(charted)
     alone = []
@@ -236,6 +238,8 @@ def with_computed(
             alone.append(found)
             continue
         fact = facts[nearest]
+        if day < charted[nearest].on.earliest:
+            alone.append(found)
         facts[nearest] = replace(fact, derived_from=tuple(sorted({*fact.derived_from, *found.derived_from})))
     return tuple(sorted([*facts, *alone], key=lambda p: (p.on, p.trust, p.derived_from)))
 

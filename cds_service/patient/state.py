@@ -180,15 +180,18 @@ def _progressions_and_lines(
     """
     same_event_days = knowledge.definitions["imwg"]["lines"]["same_event_days"]
     charted = progressions = charted_progressions(record, treatment, knowledge, as_of, language)
+    presumed: set[DateSpan] = set()
     for _ in range(len(treatment) + 2):
         happened = events(progressions, treatment, same_event_days)
         counted = count_lines(record, given, happened, knowledge, language)
+        presumed.update(counted.presumed_events)
         computed = laboratory_progressions(record, counted.lines, knowledge, as_of, language)
         joined = with_computed(charted, computed, same_event_days)
         if joined == progressions:
             break
         progressions = joined
-    return progressions, happened, counted
+    # Values may tell why a line began; of the drugs they leave aside, what the chart left open stays open.
+    return progressions, happened, replace(counted, presumed_events=tuple(sorted(presumed)))
 
 
 def _prior_lines(counted: Counted, history_known: bool) -> int | None:

@@ -339,6 +339,22 @@ def test_what_was_stopped_for_toxicity_and_begun_again_was_tolerated(knowledge):
     assert not state.drugs["lenalidomide"].intolerant
 
 
+def test_the_first_of_two_samples_dates_the_progression_though_it_was_charted_later(knowledge):
+    def serum(value, day):
+        return Measurement(f"Observation/{day}", "m-protein-serum", DateSpan.on(day), value, "g/dL")
+
+    values = [("2022-01-05", 3.0), ("2025-01-05", 0.4), ("2025-10-20", 1.5), ("2025-11-10", 1.7)]
+    state = state_of(
+        knowledge,
+        *regimen(VRD, "2022-01-10", "2025-09-01", "completion"),
+        response("PD", "2025-11-15"),  # 75 days after the last dose; the first sample lies 49 days after it
+        measurements=tuple(serum(value, day) for day, value in values),
+    )
+    assert status(state, "lenalidomide") == ["refractory"]
+    assert state.drugs["lenalidomide"].certainty.value == "computed"
+    assert len(state.lines) == 1
+
+
 # Lines and drugs that run on
 
 
