@@ -595,14 +595,22 @@ def test_a_regimen_begun_anew_after_it_is_a_new_line_with_its_own_lowest_value(k
 
 
 @pytest.mark.parametrize(
-    ("charted", "alone"),
-    [("2025-03-06", True), ("2025-01-05", False), ("2024-11-06", False), ("2025", True)],
+    ("charted", "alone", "supported"),
+    [
+        ("2025-01-05", False, True),
+        ("2024-11-06", False, True),  # charted first, within 60 days
+        ("2025-03-06", True, True),  # the first of two samples lies earlier: it dates the progression
+        ("2025-03-07", True, False),
+        ("2025", True, False),
+    ],
 )
-def test_a_charted_progression_not_later_within_sixty_days_explains_the_values(knowledge, charted, alone):
+def test_a_charted_progression_within_sixty_days_is_supported_by_the_values(
+    knowledge, charted, alone, supported
+):
     state, _ = told(knowledge, RISE, None, response("PD", charted))
     assert (4 in {p.trust for p in state.progressions}) is alone
     best = next(p for p in state.progressions if p.trust == 1)
-    assert ("Observation/serum-1.0-2025-01-05" in best.derived_from) is not alone
+    assert ("Observation/serum-1.0-2025-01-05" in best.derived_from) is supported
 
 
 def test_values_beside_a_charted_progression_do_not_make_it_less_certain(knowledge):
