@@ -177,6 +177,23 @@ class DiagnosisFact:
     text: str = ""
 
 
+MYELOMA = "multiple-myeloma"
+"""The kind of diagnosis that the service is for."""
+
+PREFETCH_KEYS = {
+    "Patient": "patient",
+    "Condition": "conditions",
+    "MedicationStatement": "medicationStatements",
+    "MedicationRequest": "medicationRequests",
+    "MedicationAdministration": "medicationAdministrations",
+    "MedicationDispense": "medicationDispenses",
+    "Observation": "observations",
+    "Procedure": "procedures",
+    "AllergyIntolerance": "allergies",
+}
+"""Resource type -> the key under which it is prefetched, by which completeness is told."""
+
+
 class Response(StrEnum):
     """IMWG response category, best first; ``REFRACTORY`` where the chart says only that word."""
 
@@ -187,6 +204,10 @@ class Response(StrEnum):
     MR = "MR"
     SD = "SD"
     PD = "PD"
+
+
+RESPONDING = frozenset({Response.SCR, Response.CR, Response.VGPR, Response.PR})
+"""Categories of a partial response or better."""
 
 
 @dataclass(frozen=True, order=True)

@@ -29,7 +29,7 @@ from cds_service.knowledge.load import KnowledgeError
 from cds_service.knowledge.types import Knowledge, Pathway, Rule, Source, Text
 from cds_service.knowledge.wording import sentence
 from cds_service.patient.types import Certainty, DrugState, PatientState, Status, Unknown
-from cds_service.record import ClinicalRecord, Completeness, DrugFact, Issue, Severity
+from cds_service.record import PREFETCH_KEYS, ClinicalRecord, Completeness, DrugFact, Issue, Severity
 from cds_service.sequencing.evidence import headline
 from cds_service.sequencing.types import (
     Answer,
@@ -115,17 +115,6 @@ _ROOMS = (
 
 # A medication entry with one of these is a treatment the answer does not know.
 _LOSES_A_TREATMENT = frozenset({"unresolved-reference", "unmapped-code", "unreadable-resource"})
-_KIND_OF = {
-    "Patient": "patient",
-    "Condition": "conditions",
-    "MedicationStatement": "medicationStatements",
-    "MedicationRequest": "medicationRequests",
-    "MedicationAdministration": "medicationAdministrations",
-    "MedicationDispense": "medicationDispenses",
-    "Observation": "observations",
-    "Procedure": "procedures",
-    "AllergyIntolerance": "allergies",
-}
 _FHIR_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _UNSETTLED = "unknown-refractory:"
 
@@ -701,7 +690,7 @@ class _Told:
         return [
             s
             for _, s in sorted(self._state.drugs.items())
-            if s.drug not in known or known[s.drug].role == "anti-myeloma"
+            if s.drug not in known or known[s.drug].treats_myeloma
         ]
 
     def _refractory(self, *, with_certainty: bool) -> tuple[list[str], list[str]]:
@@ -809,7 +798,7 @@ class _Told:
             issues = [i for i in issues if i.where not in lost]
         unread = {i.where for i in issues}
         if unread:
-            per_kind = Counter(_KIND_OF.get(_type_of(where), "other") for where in unread)
+            per_kind = Counter(PREFETCH_KEYS.get(_type_of(where), "other") for where in unread)
             kinds = ", ".join(
                 self._text("phrases/basis/unread-kind", kind=self._word("kind", kind), count=count)
                 for kind, count in sorted(per_kind.items())

@@ -24,6 +24,7 @@ from cds_service.fhir.accessors import (
 from cds_service.fhir.bundles import Resources, resources_of
 from cds_service.fhir.chart import Chart, FromEntry, ManyPatients, distinct, full_url_of, subject_text
 from cds_service.record import (
+    PREFETCH_KEYS,
     AllergyFact,
     ClinicalRecord,
     ComorbidityFact,
@@ -53,19 +54,6 @@ __all__ = [
 _F = TypeVar("_F")
 
 Fact = DrugFact | DiagnosisFact | ResponseFact | ProcedureFact | Measurement | ComorbidityFact | AllergyFact
-
-PREFETCH_KEYS = {
-    "Patient": "patient",
-    "Condition": "conditions",
-    "MedicationStatement": "medicationStatements",
-    "MedicationRequest": "medicationRequests",
-    "MedicationAdministration": "medicationAdministrations",
-    "MedicationDispense": "medicationDispenses",
-    "Observation": "observations",
-    "Procedure": "procedures",
-    "AllergyIntolerance": "allergies",
-}
-"""Resource type -> the key under which it is prefetched, by which completeness is told."""
 
 _READERS: dict[str, Callable[[Reading, Chart], Iterable[Fact]]] = {
     "MedicationStatement": medications.statement,

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cds_service.errors import DataMissing, Fault
-from cds_service.fhir.read import PREFETCH_KEYS, Resources, is_about, patients_in, resources_of
+from cds_service.fhir.read import Resources, is_about, patients_in, resources_of
 from cds_service.hooks.fetch import Fetched, Fetcher, FhirBase, medication_references, next_link
 from cds_service.hooks.request import HookRequest
 from cds_service.hooks.services import resolve
-from cds_service.record import Completeness, Issue, Severity
+from cds_service.record import PREFETCH_KEYS, Completeness, Issue, Severity
 
 INDISPENSABLE = ("conditions",)
 """Without these one cannot even tell whether there is myeloma: their lack is a 412, not a weaker answer."""

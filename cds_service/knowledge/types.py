@@ -56,6 +56,15 @@ class Drug:
     one_off: bool = False  # CAR-T: a single infusion is a complete treatment
     order_codes: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # system name -> (code, display)
 
+    @property
+    def treats_myeloma(self) -> bool:
+        """Whether it makes lines and is judged for choosing: steroids and supportive drugs do not."""
+        return self.role == "anti-myeloma"
+
+    def is_of(self, drug_class: DrugClass) -> bool:
+        """Whether it belongs to the class, or to one of the classes this is the union of."""
+        return not {drug_class.key, *drug_class.union_of}.isdisjoint(self.classes)
+
 
 @dataclass(frozen=True)
 class DrugClass:

@@ -93,27 +93,24 @@ class _Rise:
 
 
 def laboratory_progressions(
-    record: ClinicalRecord, lines: Sequence[Line], knowledge: Knowledge, as_of: date, language: str
+    values: LaboratoryValues, lines: Sequence[Line], language: str
 ) -> tuple[Progression, ...]:
     """The first computed progression of each line, oldest first: trust 4, dated at its first sample."""
-    values = _Values(record, knowledge, as_of)
     found = []
-    for period in _periods(lines, as_of):
+    for period in _periods(lines, values.as_of):
         rise = min((r for r in values.rises(period) if r.confirmed and r.judged), key=_first, default=None)
         if rise is not None:
             name = "laboratory" if rise.second else "laboratory-once"
-            text = _told(rise, "progression", name, knowledge).in_language(language)
+            text = _told(rise, "progression", name, values.knowledge).in_language(language)
             on = DateSpan.on(rise.first.on)
             found.append(Progression(on, TRUST, Certainty.COMPUTED, text, rise.derived_from))
     return tuple(found)
 
 
 def laboratory_questions(
-    record: ClinicalRecord,
+    values: LaboratoryValues,
     lines: Sequence[Line],
     progressions: Sequence[Progression],
-    knowledge: Knowledge,
-    as_of: date,
     language: str,
 ) -> tuple[tuple[Unknown, ...], tuple[Issue, ...]]:
     """What the values leave open: rises that nothing confirms, or of a marker that may not count.
@@ -121,10 +118,9 @@ def laboratory_questions(
     Said of lines without a progression in ``progressions`` only. An unknown where a further sample can still
     settle it, in the last line; always an issue.
     """
-    values = _Values(record, knowledge, as_of)
     unknown: list[Unknown] = []
     issues: list[Issue] = []
-    periods = list(_periods(lines, as_of))
+    periods = list(_periods(lines, values.as_of))
     for period in periods:
         if any(p.on.latest > period.start.earliest and p.on.earliest <= period.end for p in progressions):
             continue
@@ -134,27 +130,26 @@ def laboratory_questions(
         if rise is None:
             continue
         name = "unconfirmed" if rise.judged else "measurable-unknown"
-        text = _told(rise, "laboratory", name, knowledge).in_language(language)
+        text = _told(rise, "laboratory", name, values.knowledge).in_language(language)
         code = "unconfirmed-rise" if rise.judged else "measurable-disease-unknown"
         issues.append(Issue(Severity.INFORMATION, code, text, rise.first.derived_from[0]))
         if period is periods[-1] and lines and lines[-1].start == period.start:
             settles = "second-sample" if rise.judged else "measurable"
-            text = _told(rise, "would_settle", settles, knowledge).in_language(language)
+            text = _told(rise, "would_settle", settles, values.knowledge).in_language(language)
             unknown.append(Unknown("laboratory-progression", text))
     return tuple(unknown), tuple(issues)
 
 
 def laboratory_responses(
-    record: ClinicalRecord, lines: Sequence[Line], knowledge: Knowledge, as_of: date, language: str
+    values: LaboratoryValues, lines: Sequence[Line], language: str
 ) -> tuple[ResponseFact, ...]:
     """Computed response categories of each line, each better than the one before, oldest first.
 
     Stable disease only where nothing better is seen. A stringent complete response is never computed: it
     needs the clonality of the marrow cells.
     """
-    values = _Values(record, knowledge, as_of)
     found = []
-    for period in _periods(lines, as_of):
+    for period in _periods(lines, values.as_of):
         best: Response | None = None
         steps = list(values.responses(period))
         if any(step[1] is not Response.SD for step in steps):
@@ -163,7 +158,7 @@ def laboratory_responses(
             if best is not None and _BETTER_FIRST.index(category) >= _BETTER_FIRST.index(best):
                 continue
             best = category
-            text = sentence(knowledge.definitions, "laboratory", "response", category=category.value)
+            text = sentence(values.knowledge.definitions, "laboratory", "response", category=category.value)
             said = text.in_language(language)
             fact = ResponseFact(
                 references[0], DateSpan.on(on), category, text=said, derived_from=references[1]
@@ -173,35 +168,34 @@ def laboratory_responses(
 
 
 def laboratory_notes(
-    record: ClinicalRecord,
+    values: LaboratoryValues,
     lines: Sequence[Line],
     courses: Sequence[Course],
-    knowledge: Knowledge,
-    as_of: date,
     language: str,
 ) -> tuple[Issue, ...]:
     """What to mind with the latest values: an antibody that shows as M-protein; a high calcium."""
-    values = _Values(record, knowledge, as_of)
     rules = values.rules
     notes = []
-    since = as_of - timedelta(days=knowledge.definitions["imwg"]["reach_days"]["value"])
+    since = values.as_of - timedelta(days=values.knowledge.definitions["imwg"]["reach_days"]["value"])
     serum = values.series["serum"]
     if serum and serum[-1].on >= since and 0 < serum[-1].high <= rules["interference"]["serum_up_to"]:
         classes = set(rules["interference"]["classes"])
         given = [
             c
             for c in courses
-            if classes & set(knowledge.drugs[c.drug].classes)
+            if classes & set(values.knowledge.drugs[c.drug].classes)
             and c.first.latest <= serum[-1].on <= c.last.earliest
         ]
         if given:
-            drug = knowledge.drugs[given[-1].drug].name
-            notes.append(_note("interference", "antibody-interference", serum[-1], knowledge, language, drug))
-    periods = list(_periods(lines, as_of))
-    calcium = values.samples(c for c in record.measurements if c.concept == "calcium-corrected")
+            drug = values.knowledge.drugs[given[-1].drug].name
+            notes.append(
+                _note("interference", "antibody-interference", serum[-1], values.knowledge, language, drug)
+            )
+    periods = list(_periods(lines, values.as_of))
+    calcium = values.samples(values.of("calcium-corrected"))
     current = periods and calcium and calcium[-1].on > max(periods[-1].start.latest, since)
     if current and calcium[-1].low > rules["calcium_above"]:
-        notes.append(_note("calcium", "high-calcium", calcium[-1], knowledge, language))
+        notes.append(_note("calcium", "high-calcium", calcium[-1], values.knowledge, language))
     return tuple(notes)
 
 
@@ -249,21 +243,20 @@ def _periods(lines: Sequence[Line], as_of: date) -> Iterator[_Period]:
             yield _Period(line.start, following.earliest)
 
 
-class _Values:
+class LaboratoryValues:
     """The laboratory values of one record as series by marker, and what they say of a period."""
 
     def __init__(self, record: ClinicalRecord, knowledge: Knowledge, as_of: date) -> None:
-        self._as_of = as_of
+        self.knowledge = knowledge
+        self.as_of = as_of
         numbers = knowledge.definitions["imwg"]
         self.rules: Mapping[str, Any] = numbers["response"]
         self._settling = timedelta(days=numbers["lines"]["first_assessment_days"])
         self._of: dict[str, list[Measurement]] = {}
         for measurement in record.measurements:
             self._of.setdefault(measurement.concept, []).append(measurement)
-        self.series = {
-            marker: self.samples(self._of.get(concept, ())) for marker, concept in _CONCEPTS.items()
-        }
-        kappa, lambda_ = (self.samples(self._of.get(concept, ())) for concept in _CHAINS)
+        self.series = {marker: self.samples(self.of(concept)) for marker, concept in _CONCEPTS.items()}
+        kappa, lambda_ = (self.samples(self.of(concept)) for concept in _CHAINS)
         on_day = {other.on: other for other in lambda_}
         pairs = [(k, on_day[k.on]) for k in kappa if k.on in on_day]
         self._chains = {
@@ -275,6 +268,10 @@ class _Values:
             "lambda": [other for _, other in pairs],
         }
 
+    def of(self, concept: str) -> Sequence[Measurement]:
+        """The measurements of one concept as charted."""
+        return self._of.get(concept, ())
+
     def samples(self, measurements: Iterable[Measurement]) -> list[Sample]:
         """One sample a day, oldest first; "absent" is none at all."""
         days: dict[date, Sample] = {}
@@ -283,7 +280,7 @@ class _Values:
             if span is None or measurement.on is None or not measurement.on.exact:
                 continue
             on = measurement.on.earliest
-            if on > self._as_of:
+            if on > self.as_of:
                 continue
             same = days.get(on, Sample(on, *span))
             references = tuple(sorted({*same.derived_from, measurement.reference}))
@@ -509,7 +506,7 @@ class _Values:
         for concept in _IMMUNOFIXATION:
             found = [
                 m
-                for m in self._of.get(concept, ())
+                for m in self.of(concept)
                 if m.on is not None and m.on.exact and period.start.latest < m.on.earliest <= period.end
             ]
             found.sort(key=lambda m: (m.on, m.reference))

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 
 from cds_service.knowledge.types import Knowledge
 from cds_service.record import (
+    MYELOMA,
     ClinicalRecord,
     DateSpan,
     DiagnosisStatus,
@@ -149,9 +150,7 @@ def _while_smouldering(fact: DrugFact, record: ClinicalRecord) -> bool:
     smouldering = [d.onset for d in sure if d.kind == "smouldering-myeloma" and d.onset]
     # A relapse entry's onset is that of the relapse: it says nothing of when the myeloma began.
     active = [
-        d.onset
-        for d in sure
-        if d.kind == "multiple-myeloma" and d.status is not DiagnosisStatus.RELAPSE and d.onset
+        d.onset for d in sure if d.kind == MYELOMA and d.status is not DiagnosisStatus.RELAPSE and d.onset
     ]
     if not smouldering or fact.first_dose is None or fact.last_dose is None or fact.ongoing:
         return False

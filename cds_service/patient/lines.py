@@ -19,6 +19,7 @@ from cds_service.patient.exposures import DECIDED, EXPOSURE_WITHOUT_LINE, LONG_A
 from cds_service.patient.progression import Event
 from cds_service.patient.types import Certainty, Line
 from cds_service.record import (
+    RESPONDING,
     ClinicalRecord,
     DateSpan,
     Issue,
@@ -41,7 +42,6 @@ _ENDS = {
     StopReason.COMPLETION: "completion",
     StopReason.CHOICE: "choice",
 }
-_RESPONSE = (Response.SCR, Response.CR, Response.VGPR, Response.PR)
 
 
 @dataclass
@@ -96,7 +96,7 @@ def count_lines(
     treatment = [
         c
         for c in courses
-        if knowledge.drugs[c.drug].role == "anti-myeloma" and c.purpose not in EXPOSURE_WITHOUT_LINE
+        if knowledge.drugs[c.drug].treats_myeloma and c.purpose not in EXPOSURE_WITHOUT_LINE
     ]
     steroids = [c for c in courses if knowledge.drugs[c.drug].role == "steroid"]
     transplants = _distinct_transplants(record.procedures)
@@ -345,7 +345,7 @@ def _planned_maintenance(
     ended = all(c.stop_reason in planned_end for c in line.courses)
     gap = (course.first.earliest - line.last_given).days
     in_response = any(
-        r.category in _RESPONSE
+        r.category in RESPONDING
         and r.on is not None
         and line.start.earliest <= r.on.earliest <= course.first.latest
         for r in responses

@@ -8,19 +8,16 @@ from datetime import date, timedelta
 
 from cds_service.knowledge.types import Knowledge, Text
 from cds_service.knowledge.wording import sentence
-from cds_service.patient.exposures import Course
+from cds_service.patient.exposures import LONG_AGO, Course
 from cds_service.patient.types import Certainty, Progression
 from cds_service.record import (
+    RESPONDING,
     ClinicalRecord,
     DateSpan,
     DiagnosisFact,
     DiagnosisStatus,
-    Response,
     StopReason,
 )
-
-RESPONDING = frozenset({Response.SCR, Response.CR, Response.VGPR, Response.PR})
-"""Categories of a partial response or better."""
 
 
 def progressed_on_or_within(
@@ -97,7 +94,7 @@ def charted_progressions(
 
 def _day_after(since: date | None, as_of: date) -> date:
     """The day after the first dose: treated disease relapses later than it is treated."""
-    return min(since + timedelta(days=1), as_of) if since else date(1900, 1, 1)
+    return min(since + timedelta(days=1), as_of) if since else LONG_AGO
 
 
 def _dated(diagnosis: DiagnosisFact, since: date | None) -> DateSpan | None:

@@ -19,10 +19,9 @@ from cds_service.patient.types import (
     Status,
     Unknown,
 )
-from cds_service.record import DateSpan, Purpose, Response, ResponseFact, StopReason
+from cds_service.record import RESPONDING, DateSpan, Purpose, Response, ResponseFact, StopReason
 
-_RESPONSE = (Response.SCR, Response.CR, Response.VGPR, Response.PR)
-_MINIMAL = (*_RESPONSE, Response.MR)
+_MINIMAL = RESPONDING | {Response.MR}
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def _judge(
     weighed = [
         reference
         for r in _within_line(evidence.responses, line)
-        if r.category in (*_MINIMAL, Response.SD)
+        if r.category in _MINIMAL | {Response.SD}
         for reference in (r.reference, *r.derived_from)
     ]
 
@@ -246,7 +245,7 @@ def _response_reached(
     reached = [
         r
         for r in _within_line(evidence.responses, line)
-        if r.category in _RESPONSE and r.on is not None and course.first.earliest <= r.on.latest <= until
+        if r.category in RESPONDING and r.on is not None and course.first.earliest <= r.on.latest <= until
     ]
     return min(reached, key=lambda r: (list(Response).index(r.category or Response.PD), r), default=None)
 
@@ -277,8 +276,7 @@ def class_states(drugs: Mapping[str, DrugState], knowledge: Knowledge) -> dict[s
     """State of each class: the gravest status of its members; a union's members are its classes'."""
     states: dict[str, ClassState] = {}
     for key, drug_class in knowledge.classes.items():
-        kinds = {key, *drug_class.union_of}
-        members = [s for s in drugs.values() if kinds & set(knowledge.drugs[s.drug].classes)]
+        members = [s for s in drugs.values() if knowledge.drugs[s.drug].is_of(drug_class)]
         if not members:
             continue
         gravest = min((m.status for m in members), key=GRAVEST_FIRST.index)

@@ -11,6 +11,7 @@ from cds_service.knowledge.types import Knowledge
 from cds_service.knowledge.wording import sentence
 from cds_service.patient import fitness
 from cds_service.patient.biochemistry import (
+    LaboratoryValues,
     laboratory_notes,
     laboratory_progressions,
     laboratory_questions,
@@ -35,6 +36,7 @@ from cds_service.patient.types import (
     Unknown,
 )
 from cds_service.record import (
+    MYELOMA,
     ClinicalRecord,
     Completeness,
     DateSpan,
@@ -44,7 +46,6 @@ from cds_service.record import (
     Response,
 )
 
-MYELOMA = "multiple-myeloma"
 MEDICATION_KINDS = (
     "medicationStatements",
     "medicationRequests",
@@ -62,11 +63,12 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     record = record.normalised()
     numbers = knowledge.definitions["imwg"]
     given = courses(record, knowledge, as_of)
-    treatment = [c for c in given if knowledge.drugs[c.drug].role == "anti-myeloma"]
+    treatment = [c for c in given if knowledge.drugs[c.drug].treats_myeloma]
+    values = LaboratoryValues(record, knowledge, as_of)
     progressions, happened, counted = _progressions_and_lines(
-        record, given, treatment, knowledge, as_of, language
+        record, given, treatment, values, knowledge, as_of, language
     )
-    responses = laboratory_responses(record, counted.lines, knowledge, as_of, language)
+    responses = laboratory_responses(values, counted.lines, language)
     lines, computed = with_computed_responses(counted.lines, record.responses, responses)
     counted = replace(counted, lines=lines)
     # Stable by the numbers is shown, but does not make a drug refractory: nobody has called it non-response.
@@ -109,10 +111,8 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     for allergy in record.allergies:
         target = intolerant if allergy.intolerance else allergic
         target[allergy.drug] = (*target.get(allergy.drug, ()), allergy.reference)
-    open_values, questions = laboratory_questions(
-        record, counted.lines, progressions, knowledge, as_of, language
-    )
-    notes = laboratory_notes(record, counted.lines, given, knowledge, as_of, language)
+    open_values, questions = laboratory_questions(values, counted.lines, progressions, language)
+    notes = laboratory_notes(values, counted.lines, given, language)
     undecided = treatable and not failed and _possibly_failed(counted, progressions, record)
     return PatientState(
         as_of=as_of,
@@ -141,7 +141,6 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         months_to_progression_after_transplant=_after_transplant(
             record, progressions, numbers["days_per_month"]
         ),
-        transplant=any(p.kind in TRANSPLANTS for p in record.procedures),
         transplants=tuple(p.reference for p in record.procedures if p.kind in TRANSPLANTS),
         age=age,
         sex=record.patient.sex,
@@ -169,6 +168,7 @@ def _progressions_and_lines(
     record: ClinicalRecord,
     given: Sequence[Course],
     treatment: Sequence[Course],
+    values: LaboratoryValues,
     knowledge: Knowledge,
     as_of: date,
     language: str,
@@ -185,7 +185,7 @@ def _progressions_and_lines(
         happened = events(progressions, treatment, same_event_days)
         counted = count_lines(record, given, happened, knowledge, language)
         presumed.update(counted.presumed_events)
-        computed = laboratory_progressions(record, counted.lines, knowledge, as_of, language)
+        computed = laboratory_progressions(values, counted.lines, language)
         joined = with_computed(charted, computed, same_event_days)
         if joined == progressions:
             break
@@ -315,7 +315,7 @@ def _failed(
         return False
     numbers = knowledge.definitions["imwg"]["refractory"]
     last_start = counted.lines[-1].start
-    own = [c for c in counted.courses_of[-1] if knowledge.drugs[c.drug].role == "anti-myeloma"]
+    own = [c for c in counted.courses_of[-1] if knowledge.drugs[c.drug].treats_myeloma]
     stopped = any(
         c.stop_reason in FAILURE and (last_start is None or c.last.earliest > last_start.latest) for c in own
     )
@@ -342,7 +342,7 @@ def _further_line_ordered(
     Another cycle of the running regimen is no new line, nor is maintenance after a transplant.
     """
     numbers = knowledge.definitions["imwg"]["lines"]
-    ordered = {d.drug for d in record.drafts if knowledge.drugs[d.drug].role == "anti-myeloma"}
+    ordered = {d.drug for d in record.drafts if knowledge.drugs[d.drug].treats_myeloma}
     known = {c.drug for c in counted.courses_of[-1]} | {c.drug for c in given if c.ongoing}
     transplants = [p.on for p in record.procedures if p.kind in TRANSPLANTS and p.on]
     planned = any(
@@ -395,7 +395,7 @@ def _progressed_on_last(
     start = counted.lines[-1].start
     answers: list[bool | None] = []
     for course in counted.courses_of[-1]:
-        if knowledge.drugs[course.drug].role != "anti-myeloma":
+        if not knowledge.drugs[course.drug].treats_myeloma:
             continue
         if course.stop_reason in FAILURE and (start is None or course.last.latest > start.latest):
             return True

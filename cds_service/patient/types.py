@@ -119,8 +119,7 @@ class PatientState:
     progressed_on_last: bool | None = None  # PD on or within 60 days of the last therapy; None unknown
     first_remission_months: float | None = None  # first dose of line 1 to its progression
     months_to_progression_after_transplant: float | None = None
-    transplant: bool = False
-    transplants: tuple[str, ...] = ()  # references of the procedures that say so
+    transplants: tuple[str, ...] = ()  # references of the procedures
     age: int | None = None
     sex: str = ""
     deceased: bool = False

@@ -7,18 +7,17 @@ from collections.abc import Iterator, Mapping
 from cds_service.knowledge.types import Knowledge, Text
 from cds_service.knowledge.wording import sentence
 from cds_service.patient.types import PatientState, Status, Unknown
-from cds_service.record import ClinicalRecord, DrugFact
+from cds_service.record import MYELOMA, ClinicalRecord, DrugFact
 from cds_service.sequencing.conditions import Evaluator
 from cds_service.sequencing.labelling import gate_text, label_status
 from cds_service.sequencing.safety import (
     excludes_by_refractoriness,
-    refractory_sibling,
+    refractory_siblings,
     unsettled_siblings,
 )
 from cds_service.sequencing.types import Answer, Conflict, Recommendation
 
 ORDER_MOMENTS = ("order-select", "order-sign")
-_MYELOMA = "multiple-myeloma"
 
 
 def answer(
@@ -37,7 +36,7 @@ def answer(
         return Answer()
     if state.out_of_scope:
         return Answer(state="out-of-scope") if moment not in ORDER_MOMENTS else Answer()
-    if state.diagnosis.kind != _MYELOMA:
+    if state.diagnosis.kind != MYELOMA:
         return Answer()
     if moment in ORDER_MOMENTS:
         conflicts = tuple(_conflicts(record, state, recommendation, knowledge))
@@ -46,12 +45,11 @@ def answer(
         if record.drafts or record.other_orders:
             # An order that fits, or one of another kind; but what could not be checked is no order that fits.
             return Answer(missing=_unchecked(record, state, knowledge))
-    missing = _missing(state)
     if state.needs_treatment_choice:
         return Answer(sequencing=True)  # where nothing fits, this card says what is missing
     if moment in ORDER_MOMENTS:
         return Answer()
-    if missing:
+    if missing := _missing(state):
         return Answer(missing=missing)
     on_therapy = any(
         s.ongoing and excludes_by_refractoriness(s.drug, knowledge) for s in state.drugs.values()
@@ -168,23 +166,14 @@ def _conflict(
     if own is not None and own.status is Status.REFRACTORY:
         code = "refractory-component"
         return conflict(code, code, own.derived_from, own.certainty.value)
-    sibling = refractory_sibling(draft.drug, state, knowledge)
-    if sibling is not None:
-        class_key, other = sibling
-        words: dict[str, Text | str] = {
-            "other": knowledge.drugs[other.drug].name,
-            "class": knowledge.classes[class_key].name,
-        }
-        code = "refractory-class"
-        return conflict(code, code, other.derived_from, other.certainty.value, more=words)
-    unsettled = next(unsettled_siblings(draft.drug, state, knowledge), None)
-    if unsettled is not None:
-        shared = set(knowledge.drugs[unsettled.drug].classes) & set(drug.classes)
-        words = {
-            "other": knowledge.drugs[unsettled.drug].name,
-            "class": knowledge.classes[min(shared)].name,
-        }
-        return conflict("refractory-class", "unsettled-class", unsettled.derived_from, more=words)
+    for find, wording in ((refractory_siblings, "refractory-class"), (unsettled_siblings, "unsettled-class")):
+        for class_key, other in find(draft.drug, state, knowledge):
+            more = {
+                "other": knowledge.drugs[other.drug].name,
+                "class": knowledge.classes[class_key].name,
+            }
+            certainty = other.certainty.value if other.status is Status.REFRACTORY else ""
+            return conflict("refractory-class", wording, other.derived_from, certainty, more)
     if draft.drug in state.intolerant:
         return conflict("intolerance", "intolerance", state.intolerant[draft.drug])
     return None

@@ -98,18 +98,12 @@ def _meant(rule: Rule, knowledge: Knowledge) -> tuple[str, ...]:
     if not rule.containing:
         return rule.regimens
     wanted = set(rule.containing)
-    return tuple(
-        sorted(
-            regimen.key
-            for regimen in knowledge.regimens.values()
-            if any(wanted & {key, *_classes(key, knowledge)} for key in regimen.components)
-        )
-    )
+    classes = [knowledge.classes[key] for key in rule.containing if key in knowledge.classes]
 
+    def meant(key: str) -> bool:
+        return key in wanted or any(knowledge.drugs[key].is_of(drug_class) for drug_class in classes)
 
-def _classes(drug: str, knowledge: Knowledge) -> set[str]:
-    own = set(knowledge.drugs[drug].classes)
-    return own | {key for key, c in knowledge.classes.items() if own & set(c.union_of)}
+    return tuple(sorted(r.key for r in knowledge.regimens.values() if any(map(meant, r.components))))
 
 
 def _nothing_due(state: PatientState, knowledge: Knowledge) -> Reason | None:

@@ -41,7 +41,7 @@ class Evaluator:
             "has": self._has,
             "lab": self._lab,
             "biology": self._biology,
-            "transplant": lambda a: Outcome(state.transplant is a),
+            "transplant": lambda a: Outcome(bool(state.transplants) is a),
             "months_to_first_progression": lambda a: self._number(state.first_remission_months, a, "months"),
             "months_from_transplant_to_progression": lambda a: self._number(
                 state.months_to_progression_after_transplant, a, "months"
@@ -64,8 +64,7 @@ class Evaluator:
         if key in self._knowledge.drugs:
             return [self._state.drugs[key]] if key in self._state.drugs else []
         drug_class = self._knowledge.classes[key]
-        kinds = {key, *drug_class.union_of}
-        return [s for s in self._state.drugs.values() if kinds & set(self._knowledge.drugs[s.drug].classes)]
+        return [s for s in self._state.drugs.values() if self._knowledge.drugs[s.drug].is_of(drug_class)]
 
     def _any_of(self, argument: str | Iterable[str], ask: Callable[[str], Outcome]) -> Outcome:
         keys = [argument] if isinstance(argument, str) else list(argument)

@@ -13,29 +13,34 @@ from cds_service.sequencing.types import CautionShown, Reason
 
 def excludes_by_refractoriness(key: str, knowledge: Knowledge) -> bool:
     """Whether refractoriness to the drug excludes regimens: steroids and supportive drugs never do."""
-    return knowledge.drugs[key].role == "anti-myeloma"
+    return knowledge.drugs[key].treats_myeloma
 
 
-def refractory_sibling(key: str, state: PatientState, knowledge: Knowledge) -> tuple[str, DrugState] | None:
-    """The class, and its refractory member, through which refractoriness carries over to this drug."""
-    for class_key in knowledge.drugs[key].classes:
-        if not knowledge.classes[class_key].carries_over:
-            continue
-        for other in state.drugs.values():
-            shares = class_key in knowledge.drugs[other.drug].classes
-            if other.drug != key and shares and other.status is Status.REFRACTORY:
-                return class_key, other
-    return None
-
-
-def unsettled_siblings(key: str, state: PatientState, knowledge: Knowledge) -> Iterator[DrugState]:
-    """Drugs given before, not known to be refractory or not, whose refractoriness would carry over."""
+def _siblings(key: str, state: PatientState, knowledge: Knowledge) -> Iterator[tuple[str, DrugState]]:
+    """The other drugs whose refractoriness would carry over to this one, each with the class they share."""
     for class_key in knowledge.drugs[key].classes:
         if knowledge.classes[class_key].carries_over:
             for other in state.drugs.values():
-                given = other.status is Status.UNKNOWN and other.last is not None
-                if other.drug != key and given and class_key in knowledge.drugs[other.drug].classes:
-                    yield other
+                if other.drug != key and class_key in knowledge.drugs[other.drug].classes:
+                    yield class_key, other
+
+
+def refractory_siblings(
+    key: str, state: PatientState, knowledge: Knowledge
+) -> Iterator[tuple[str, DrugState]]:
+    """Those to which the disease is refractory, each with the class they share."""
+    return (found for found in _siblings(key, state, knowledge) if found[1].status is Status.REFRACTORY)
+
+
+def unsettled_siblings(
+    key: str, state: PatientState, knowledge: Knowledge
+) -> Iterator[tuple[str, DrugState]]:
+    """Those given before of which it is not known, each with the class they share."""
+    return (
+        found
+        for found in _siblings(key, state, knowledge)
+        if found[1].status is Status.UNKNOWN and found[1].last is not None
+    )
 
 
 def exclusions(
@@ -50,7 +55,7 @@ def exclusions(
             if own is not None and own.status is Status.REFRACTORY:
                 text = sentence(definitions, "reason", "refractory-component", drug=name)
                 yield Reason("refractory-component", text, own.derived_from)
-            elif (sibling := refractory_sibling(key, state, knowledge)) is not None:
+            elif (sibling := next(refractory_siblings(key, state, knowledge), None)) is not None:
                 class_key, other = sibling
                 class_name = knowledge.classes[class_key].name
                 words = {"drug": name, "class": class_name}
@@ -83,7 +88,7 @@ def cautions(
             text = sentence(definitions, "caution", "unknown-refractory", drug=drug.name)
             yield CautionShown(key, f"unknown-refractory:{key}", text, True, own.derived_from)
         if drug and excludes_by_refractoriness(key, knowledge):
-            for other in unsettled_siblings(key, state, knowledge):
+            for _, other in unsettled_siblings(key, state, knowledge):
                 text = sentence(
                     definitions, "caution", "unknown-refractory", drug=knowledge.drugs[other.drug].name
                 )

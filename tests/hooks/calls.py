@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 
 from cds_service.demo import bundle_of
-from cds_service.fhir.read import PREFETCH_KEYS
 from cds_service.knowledge.load import demo_patients
+from cds_service.record import PREFETCH_KEYS
 
 HOOKS = ("patient-view", "order-select", "order-sign")
 INSTANCE = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"

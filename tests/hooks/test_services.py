@@ -7,9 +7,9 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from cds_service.fhir.read import PREFETCH_KEYS
 from cds_service.hooks.services import Service, resolve, services_of
 from cds_service.knowledge.types import Knowledge
+from cds_service.record import PREFETCH_KEYS
 from tests.hooks.calls import HOOKS, faults
 
 
