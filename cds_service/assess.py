@@ -47,7 +47,7 @@ class Question:
     encounter: str = ""
     completeness: Mapping[str, Completeness] | None = None
     selection_behavior: str = "at-most-one"
-    validation: str = "relevant"  # off, relevant, all: how deep foreign resources are judged
+    validation: str = "relevant"  # off, fast, relevant, all: how deep foreign resources are judged
     issues: tuple[Issue, ...] = ()  # what went wrong before reading, fetching for one
 
 

@@ -68,8 +68,6 @@ class Orders:
         self._ready: dict[tuple[str, str, str], tuple[_Order, ...]] = {}
         findings: list[str] = []
         for regimen in knowledge.regimens.values():
-            if not regimen.suggestable:
-                continue
             for region in sorted({label.region for label in regimen.labels}):
                 for language in LANGUAGES:
                     try:

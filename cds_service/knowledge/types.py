@@ -124,7 +124,7 @@ class Caution:
 
 @dataclass(frozen=True)
 class Regimen:
-    """Drugs given together by plan; ``suggestable`` False for inductions known only to name lines."""
+    """Drugs given together by plan."""
 
     key: str
     display: str
@@ -138,7 +138,6 @@ class Regimen:
     labels: tuple[Label, ...]
     burden: Text
     notes: tuple[Text, ...]
-    suggestable: bool = True
 
 
 @dataclass(frozen=True)

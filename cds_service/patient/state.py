@@ -152,8 +152,6 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         biology=_biology(labs),
         labs=labs,
         history_known=history_known,
-        conditions_known=record.completeness.get("conditions", Completeness.COMPLETE)
-        is Completeness.COMPLETE,
         unknown=(
             *unknown,
             *_other_unknowns(history_known, undecided, labs, due, knowledge, language),

@@ -131,7 +131,6 @@ class PatientState:
     biology: Mapping[str, str] = field(default_factory=dict)  # marker -> "present"/"absent"
     labs: Mapping[str, Measurement] = field(default_factory=dict)  # latest per concept, at most as_of
     history_known: bool = True  # a medication history came that tells of the lines the chart implies
-    conditions_known: bool = True  # an absent comorbidity was looked for
     unknown: tuple[Unknown, ...] = ()
     issues: tuple[Issue, ...] = ()
     out_of_scope: str = ""  # kind of neighbouring disease, or ""

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cds_service.record import DiagnosisStatus, Purpose, Response, StopReason
+from cds_service.record import MYELOMA, DiagnosisStatus, Purpose, Response, StopReason
 from cds_service.terminology.codes import CodeIndex, Found, Systems, entries_of
 from cds_service.terminology.concepts import Concept, DiagnosisMatch, ResponseMatch
 from cds_service.terminology.words import Context, Lexicon, Mention, Phrase, Said, Word, phrases_of
 
 _BEST_FIRST = tuple(Response)
 _SMOULDERING = "smouldering-myeloma"
-_MYELOMA = "multiple-myeloma"
 _UNSAID_KIND = "unknown"
 
 # Where a text names several kinds, the first of these is the entry's.
@@ -21,7 +20,7 @@ _TEXT_ORDER = (
     "plasma-cell-leukaemia",
     "poems",
     _SMOULDERING,
-    _MYELOMA,
+    MYELOMA,
     "al-amyloidosis",
     "solitary-plasmacytoma",
     "mgus",
@@ -34,7 +33,7 @@ _GRAVEST_STATUS = (
     DiagnosisStatus.UNKNOWN,
 )
 _PURPOSE_OF_KIND = {
-    _MYELOMA: Purpose.MYELOMA,
+    MYELOMA: Purpose.MYELOMA,
     "plasma-cell-leukaemia": Purpose.MYELOMA,
     "solitary-plasmacytoma": Purpose.MYELOMA,
     _SMOULDERING: Purpose.SMOULDERING,
@@ -366,7 +365,7 @@ class Diagnoses:
         if relative:
             doubts.append("The words speak of a relative.")
         if spoken and spoken != kind:
-            if kind == _UNSAID_KIND or (spoken == _SMOULDERING and kind == _MYELOMA):
+            if kind == _UNSAID_KIND or (spoken == _SMOULDERING and kind == MYELOMA):
                 kind = spoken
             elif {found.value for found in coded} <= {kind}:
                 doubts.append(f"The code says {kind}, the words say {spoken}; the code was taken.")
@@ -402,7 +401,7 @@ class Diagnoses:
         }
         if not kinds and not coded and any(m.value == _SMOULDERING for m in mentions):
             # only a past smouldering phase is named, and what it turned into is not
-            return _MYELOMA if self._past_then.mentions(words) else ""
+            return MYELOMA if self._past_then.mentions(words) else ""
         return next((kind for kind in _TEXT_ORDER if kind in kinds), "")
 
     def _phase_is_past(self, words: Sequence[Word], mention: Mention[str]) -> bool:
