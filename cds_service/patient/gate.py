@@ -7,8 +7,9 @@ from datetime import date
 
 from cds_service.knowledge.types import Knowledge
 from cds_service.patient.exposures import FAILURE, Course
-from cds_service.patient.lines import TRANSPLANTS, Counted
+from cds_service.patient.lines import Counted
 from cds_service.patient.progression import progressed_on_or_within
+from cds_service.patient.purposes import TRANSPLANTS
 from cds_service.patient.refractory import stable_at_best
 from cds_service.patient.types import DiagnosisState, Line, Progression
 from cds_service.record import MYELOMA, ClinicalRecord, Completeness, DateSpan, DiagnosisStatus

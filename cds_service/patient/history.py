@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cds_service.patient.exposures import Course
-from cds_service.patient.lines import TRANSPLANTS, Counted
+from cds_service.patient.lines import Counted
+from cds_service.patient.purposes import TRANSPLANTS
 from cds_service.patient.types import Progression
 from cds_service.record import MYELOMA, ClinicalRecord, Completeness, DiagnosisFact, DiagnosisStatus, Response
 

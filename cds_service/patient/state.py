@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -17,6 +17,14 @@ from cds_service.patient.biochemistry import (
     laboratory_questions,
     laboratory_responses,
 )
+from cds_service.patient.durations import (
+    clocks,
+    months_after_transplant,
+    told,
+    treatment_free_months,
+    with_durations,
+    with_times_to_progression,
+)
 from cds_service.patient.exposures import LONG_AGO, Course, courses
 from cds_service.patient.gate import (
     diagnosis_state,
@@ -26,27 +34,33 @@ from cds_service.patient.gate import (
     progressed_on_last,
 )
 from cds_service.patient.history import history_is_known, prior_lines_counted
-from cds_service.patient.labels import labels, months_between
-from cds_service.patient.lines import TRANSPLANTS, Counted, count_lines, with_computed_responses
+from cds_service.patient.labels import Standing, labels
+from cds_service.patient.lines import Counted, count_lines, with_computed_responses
 from cds_service.patient.progression import (
     Event,
     charted_progressions,
     events,
     with_computed,
 )
+from cds_service.patient.purposes import TRANSPLANTS, decided, implied_transplants
 from cds_service.patient.refractory import Evidence, class_states, drug_states
+from cds_service.patient.targets import target_exposures
 from cds_service.patient.types import (
-    Line,
     PatientState,
     Progression,
+    PurposeDecision,
     Unknown,
 )
 from cds_service.record import (
     MYELOMA,
     ClinicalRecord,
     DateSpan,
+    Issue,
     Measurement,
+    ProcedureFact,
+    Purpose,
     Response,
+    Severity,
 )
 
 
@@ -57,7 +71,10 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     """
     record = record.normalised()
     numbers = knowledge.definitions["imwg"]
-    given = courses(record, knowledge, as_of)
+    facts, purposes = decided(record, knowledge, language)
+    implied = implied_transplants(record, facts)
+    record = replace(record, procedures=(*record.procedures, *implied))
+    given = courses(facts, knowledge, as_of)
     treatment = [c for c in given if knowledge.drugs[c.drug].treats_myeloma]
     values = LaboratoryValues(record, knowledge, as_of)
     progressions, happened, counted = _progressions_and_lines(
@@ -65,7 +82,8 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     )
     responses = laboratory_responses(values, counted.lines, language)
     lines, computed = with_computed_responses(counted.lines, record.responses, responses)
-    counted = replace(counted, lines=lines)
+    month = numbers["days_per_month"]
+    counted = replace(counted, lines=with_times_to_progression(lines, month))
     # Stable by the numbers is shown, but does not make a drug refractory: nobody has called it non-response.
     reached = [r for r in computed if r.category is not Response.SD]
     history_known = history_is_known(record, treatment, progressions)
@@ -84,6 +102,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         ),
         knowledge,
     )
+    drugs = with_durations(drugs, given, as_of, month)
     classes = class_states(drugs, knowledge)
     diagnosis = diagnosis_state(record, counted, progressions, numbers["out_of_scope"])
     out_of_scope = diagnosis.kind if diagnosis.kind in numbers["out_of_scope"] else ""
@@ -91,7 +110,12 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     failed = treatable and last_line_failed(record, diagnosis, counted, progressions, spans, knowledge)
     due = failed or (treatable and further_line_ordered(record, counted, given, knowledge, as_of))
     prior_lines = prior_lines_counted(counted, history_known)
-    first_months = _months_to_first_progression(counted.lines, happened, numbers["days_per_month"])
+    running = clocks(counted.lines, record, happened, month)
+    transplants = tuple(p.reference for p in record.procedures if p.kind in TRANSPLANTS)
+    standing = Standing(prior_lines, due, failed, running, bool(transplants))
+    reasons, open_labels = labels(
+        drugs, classes, counted.lines, record.responses, standing, knowledge, language
+    )
     age = fitness.age_on(record.patient.birth, as_of)
     labs = fitness.with_clearance(
         fitness.latest(record.measurements, as_of, numbers["reach_days"]),
@@ -117,26 +141,19 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         lines=counted.lines,
         drugs=drugs,
         classes=classes,
-        labels=labels(
-            drugs,
-            classes,
-            counted.lines,
-            record.responses,
-            prior_lines,
-            due,
-            failed,
-            first_months,
-            knowledge,
-        ),
+        labels=tuple(reasons),
+        label_reasons=reasons,
+        open_labels=open_labels,
+        purposes=purposes,
+        targets=target_exposures(drugs, given, counted, knowledge),
+        treatment_free_months=treatment_free_months(given, knowledge, as_of, month),
         progressions=progressions,
         progressed_on_last=progressed_on_last(
             counted, progressions, knowledge, numbers["refractory"]["window_days"]
         ),
-        first_remission_months=_only_if_certain(first_months),
-        months_to_progression_after_transplant=_after_transplant(
-            record, progressions, numbers["days_per_month"]
-        ),
-        transplants=tuple(p.reference for p in record.procedures if p.kind in TRANSPLANTS),
+        first_remission_months=told(running["first-dose"].months),
+        months_to_progression_after_transplant=months_after_transplant(record, progressions, month),
+        transplants=transplants,
         age=age,
         sex=record.patient.sex,
         deceased=record.patient.deceased,
@@ -150,9 +167,10 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         unknown=(
             *unknown,
             *_other_unknowns(history_known, undecided, labs, due, knowledge, language),
+            *_unidentified(purposes, knowledge, language),
             *open_values,
         ),
-        issues=(*counted.issues, *questions, *notes),
+        issues=(*counted.issues, *questions, *notes, *_not_charted(implied, knowledge, language)),
         out_of_scope=out_of_scope,
     )
 
@@ -199,38 +217,31 @@ def _line_spans(counted: Counted, as_of: date) -> dict[Course, tuple[DateSpan, D
     return spans
 
 
-def _months_to_first_progression(
-    lines: Sequence[Line], happened: Sequence[Event], days_per_month: float
-) -> tuple[float, float] | None:
-    """From the first dose of the first line to the first progression, in whichever line it fell."""
-    if not lines or lines[0].start is None:
-        return None
-    start = lines[0].start
-    first = next((e.on for e in happened if e.on.earliest > start.latest), None)
-    return months_between(start, first, days_per_month) if first else None
-
-
-def _only_if_certain(months: tuple[float, float] | None) -> float | None:
-    """The time itself where the dates leave less than a month of doubt."""
-    if months is None or months[1] - months[0] >= 1:
-        return None
-    return round((months[0] + months[1]) / 2, 1)
-
-
-def _after_transplant(
-    record: ClinicalRecord, progressions: Sequence[Progression], days_per_month: float
-) -> float | None:
-    """Months from the last transplant to the first progression after it."""
-    done = [p.on for p in record.procedures if p.kind in TRANSPLANTS and p.on is not None]
-    if not done:
-        return None
-    last = max(done)
-    after = [p.on for p in progressions if p.on.earliest > last.latest]
-    return _only_if_certain(months_between(last, min(after), days_per_month)) if after else None
-
-
 def _biology(labs: Mapping[str, Measurement]) -> dict[str, str]:
     return {key: m.text for key, m in labs.items() if m.text in ("present", "absent") and m.value is None}
+
+
+def _not_charted(implied: Sequence[ProcedureFact], knowledge: Knowledge, language: str) -> Iterator[Issue]:
+    """An issue for each transplant that only its conditioning tells of."""
+    for transplant in implied:
+        text = sentence(
+            knowledge.definitions, "procedure", "transplant-implied", date=str(transplant.on)
+        ).in_language(language)
+        yield Issue(Severity.WARNING, "transplant-not-charted", text, transplant.reference)
+
+
+def _unidentified(
+    purposes: Sequence[PurposeDecision], knowledge: Knowledge, language: str
+) -> tuple[Unknown, ...]:
+    """What a drug was that nothing identifies: it may be a line that is not counted."""
+    names = {p.drug: knowledge.drugs[p.drug].name for p in purposes if p.purpose is Purpose.UNCLEAR}
+    return tuple(
+        Unknown(
+            f"unidentified:{key}",
+            sentence(knowledge.definitions, "would_settle", "unidentified", drug=name).in_language(language),
+        )
+        for key, name in sorted(names.items())
+    )
 
 
 def _other_unknowns(
