@@ -121,7 +121,7 @@ def _judge(
             drug=name,
             last=last,
             window=str(window),
-            date=str(on) if on else undated,
+            date=str(on) if on and (on.exact or on.earliest > course.first.earliest) else undated,
             **more,
         )
         references = tuple(sorted({*course.derived_from, *by, *weighed}))
@@ -130,9 +130,9 @@ def _judge(
     certainty = Certainty.COMPUTED if course.presumed else Certainty.DOCUMENTED
     # The drug's own entry says so: the dates need not be compared.
     if course.stop_reason is StopReason.PROGRESSION:
-        return verdict(Status.REFRACTORY, certainty, "refractory-stop")
+        return verdict(Status.REFRACTORY, certainty, "refractory-stop", course.failed)
     if course.stop_reason is StopReason.NO_RESPONSE:
-        return verdict(Status.REFRACTORY, certainty, "refractory-no-response")
+        return verdict(Status.REFRACTORY, certainty, "refractory-no-response", course.failed)
 
     open_question: _Verdict | None = None
     # What the chart states first: values that say the same earlier do not make it less certain.
