@@ -81,7 +81,10 @@ def last_line_failed(
         c.failed is not None and (last_start is None or c.failed.earliest > last_start.latest) for c in own
     )
     called = any(
-        r.no_response and r.on is not None and (last_start is None or r.on.earliest > last_start.latest)
+        r.no_response
+        and r.on is not None
+        and (last_start is None or r.on.earliest > last_start.latest)
+        and (not r.refractory_to or any(c.drug in r.refractory_to for c in own))
         for r in record.responses
     )
     stable = any(stable_at_best(c, spans.get(c), record.responses, numbers) for c in own)
@@ -93,7 +96,11 @@ def last_line_may_have_failed(
 ) -> bool:
     """Whether a failure is charted that may have fallen on the last line, or before it."""
     start = counted.lines[-1].start
-    undated = any(r.no_response and r.on is None for r in record.responses)
+    last = {c.drug for c in counted.courses_of[-1]}
+    undated = any(
+        r.no_response and r.on is None and (not r.refractory_to or last.intersection(r.refractory_to))
+        for r in record.responses
+    )
     return undated or (start is not None and any(p.on.latest > start.latest for p in progressions))
 
 
