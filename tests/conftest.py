@@ -6,7 +6,7 @@ from hypothesis import settings
 from cds_service.knowledge.load import load
 from cds_service.knowledge.types import Knowledge
 
-# --hypothesis-profile=nightly tries sixty times as many charts of each property, =mutation a few of each
+# --hypothesis-profile=nightly tries forty times as many charts of each property, =mutation a few of each
 # that are always the same (tests/properties/untidy.py says how many).
 settings.register_profile("nightly", print_blob=True)
 settings.register_profile("mutation", derandomize=True, database=None)

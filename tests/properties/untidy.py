@@ -40,7 +40,7 @@ VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 LOINC = "http://loinc.org"
 
 # How much more is tried than in the everyday run; see tests/conftest.py for the profiles.
-_EFFORT = {"nightly": 60.0, "mutation": 0.2}
+_EFFORT = {"nightly": 40.0, "mutation": 0.2}
 
 
 def effort(examples: int) -> settings:
@@ -218,7 +218,7 @@ def whole(course: Course, name: str, concept: Resource) -> list[Resource]:
 
 
 def in_doses(course: Course, name: str, concept: Resource, every: int) -> list[Resource]:
-    """The course dose by dose, ``every`` days, the last on its last day; that one tells why it was stopped."""
+    """The course dose by dose, ``every`` days, the last on its last day; it tells why it was stopped."""
     given = [course.first + timedelta(n) for n in range(0, (course.last - course.first).days, every)]
     given.append(course.last)
     doses = [administration(f"{name}-{n}", concept, str(day)) for n, day in enumerate(given)]
@@ -271,11 +271,11 @@ _NEAR = (-200, -30, -1, 0, 1, 14, 28, 29, 56, 60, 61, 90, 200)
 
 
 @st.composite
-def written(draw: Any, course: Course, name: str, exact: bool) -> list[Resource]:
+def written(draw: Any, course: Course, name: str, exact: bool, known_ends: bool = False) -> list[Resource]:
     """One course as some chart has it."""
     concept = draw(st.sampled_from(CALLED[course.drug]))
-    how = draw(st.sampled_from(["statement"] * 5 + ["open", "order", "active-order", "doses", "supplies",
-                                                    "orders", "started"]))  # fmt: skip
+    ways = ["statement"] * 5 + ["order", "doses", "orders", "open", "active-order"]
+    how = draw(st.sampled_from(ways if known_ends else [*ways, "supplies", "started"]))
     first, last = draw(dates(course.first, exact)), draw(dates(course.last, exact))
     if how == "doses" and (course.last - course.first).days <= 400:
         return in_doses(course, name, concept, draw(st.sampled_from([7, 14, 28])))
@@ -299,8 +299,11 @@ def written(draw: Any, course: Course, name: str, exact: bool) -> list[Resource]
 
 
 @st.composite
-def charts(draw: Any, exact: bool = False, most_lines: int = 3) -> list[Resource]:
-    """The resources of one patient, the Patient first."""
+def charts(draw: Any, exact: bool = False, most_lines: int = 3, known_ends: bool = False) -> list[Resource]:
+    """The resources of one patient, the Patient first.
+
+    ``exact``: every date is a whole day. ``known_ends``: every drug's last dose is charted, or it goes on.
+    """
     history = draw(histories(most_lines))
     found: list[Resource] = [patient()]
     start = history[0][0].first if history else AS_OF
@@ -322,7 +325,7 @@ def charts(draw: Any, exact: bool = False, most_lines: int = 3) -> list[Resource
             found += whole(together, f"m{place}", {"text": draw(st.sampled_from(called))})
             continue
         for number, course in enumerate(line):
-            found += draw(written(course, f"m{place}-{number}", exact))
+            found += draw(written(course, f"m{place}-{number}", exact, known_ends))
     for number in range(draw(st.integers(0, 3))):
         category = draw(st.sampled_from([*RESPONSES, "PD", "refractory"]))
         day = draw(st.none() | near if number == 0 else near)
@@ -366,7 +369,9 @@ _DATES = re.compile(r"\b\d{4}(?:-\d\d){0,2}\b")
 def plain(value: Any, without: frozenset[str] = frozenset()) -> Any:
     """Dataclasses as dicts, for comparison and for readable failures, without the members named."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name), without) for f in fields(value) if f.name not in without}
+        return {
+            f.name: plain(getattr(value, f.name), without) for f in fields(value) if f.name not in without
+        }
     if isinstance(value, Mapping):
         return {str(key): plain(inner, without) for key, inner in value.items()}
     if isinstance(value, tuple | list):
@@ -402,9 +407,11 @@ def dateless(state: PatientState) -> Any:
             return {key: away(inner) for key, inner in value.items()}
         if isinstance(value, list):
             return [away(inner) for inner in value]
-        if isinstance(value, date):
-            return (value - state.as_of).days
-        return re.sub(r"DATE(?:/DATE)?", "DATE", _DATES.sub("DATE", value)) if isinstance(value, str) else value
+        if isinstance(value, date):  # an uncharted start runs from a day long ago, which stays
+            return "long ago" if value.year < 1910 else (value - state.as_of).days
+        return (
+            re.sub(r"DATE(?:/DATE)?", "DATE", _DATES.sub("DATE", value)) if isinstance(value, str) else value
+        )
 
     return away(plain(state))
 
