@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from cds_service.patient.exposures import courses
-from cds_service.patient.progression import events
+from cds_service.patient.progression import events, progressed_on_or_within
 from cds_service.patient.state import derive
 from cds_service.patient.types import Certainty, Progression
 from cds_service.record import DateSpan
@@ -43,6 +43,8 @@ def told(knowledge, *facts):
         ("a relapse only suspected is none, one further down the list is",
          [myeloma("active", "2021-01-01"), myeloma("relapse"), myeloma("relapse", "2024-06-06")],
          [("2024-06-06", 3)]),
+        ("of two relapses the one with the first diagnosis' onset adds nothing",
+         [myeloma("relapse", "2022-01-10"), myeloma("relapse", "2024-06-06")], [("2024-06-06", 3)]),
     ],
 )  # fmt: skip
 def test_when_the_disease_progressed(knowledge, case, facts, expected):
@@ -139,6 +141,27 @@ def test_a_relapse_entered_long_after_is_an_old_one_where_the_patient_responds(
     knowledge, case, later, expected
 ):
     assert told(knowledge, FIRST, SECOND, myeloma("relapse", None, "2025-10-01"), *later) == [(expected, 3)]
+
+
+def test_the_day_of_entry_counts_where_the_onset_is_that_of_the_first_diagnosis(knowledge):
+    relapse = myeloma("relapse", "2022-01-10", "2025-04-01")
+    assert told(knowledge, FIRST, SECOND, relapse) == [("2022-01-11/2025-03-01", 3)]
+
+
+def test_two_entries_of_one_month_both_stay(knowledge):
+    facts = [response("PD", "2024-03"), myeloma("relapse", "2024-03")]
+    assert told(knowledge, FIRST, *facts) == [("2024-03", 1), ("2024-03", 3)]
+
+
+def test_stopped_for_progression_and_still_given(knowledge):
+    open_entry = given("bortezomib", "2022-01-10", None, "progression", ongoing=True)
+    assert told(knowledge, open_entry) == [(OLDER_THAN_TREATMENT, 2)]
+
+
+def test_on_the_last_day_of_the_window_of_a_month_it_stays_open():
+    first, last = DateSpan.on("2024-01-01"), DateSpan.on("2024-01")
+    assert progressed_on_or_within(60, first, last, DateSpan.on("2024-03-31")) is None
+    assert progressed_on_or_within(60, first, last, DateSpan.on("2024-04-01")) is False
 
 
 def test_an_onset_is_no_late_entry(knowledge):
