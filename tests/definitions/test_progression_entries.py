@@ -207,7 +207,7 @@ def test_facts_close_to_each_other_are_one_event(knowledge, case, first, second,
         Progression(DateSpan.on(day), 1, Certainty.DOCUMENTED, "", (f"Observation/{day}",))
         for day in (first, second)
     ]
-    assert [str(e.on) for e in events(facts, courses(record, knowledge, AS_OF), 60)] == expected
+    assert [str(e.on) for e in events(facts, courses(record.drugs, knowledge, AS_OF), 60)] == expected
 
 
 def test_the_sentences_name_the_day_and_the_drug(knowledge):

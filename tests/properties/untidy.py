@@ -30,7 +30,9 @@ Resource = dict[str, Any]
 
 TERMINOLOGY = Terminology(KNOWLEDGE)
 AS_OF = date(2026, 11, 1)
-MYELOMA_DRUGS = sorted(key for key, drug in KNOWLEDGE.drugs.items() if drug.treats_myeloma)
+MYELOMA_DRUGS = sorted(
+    key for key, drug in KNOWLEDGE.drugs.items() if drug.treats_myeloma and not drug.unidentified
+)
 COURSE_DRUGS = sorted(key for key in MYELOMA_DRUGS if not KNOWLEDGE.drugs[key].one_off)
 SUBJECT = {"reference": "Patient/p1"}
 IDENTIFIER = {"system": "https://hospital.example.org/mrn", "value": "0815"}
