@@ -10,13 +10,7 @@ from datetime import date
 from cds_service.knowledge.types import Knowledge
 from cds_service.knowledge.wording import sentence
 from cds_service.patient import fitness
-from cds_service.patient.biochemistry import (
-    LaboratoryValues,
-    laboratory_notes,
-    laboratory_progressions,
-    laboratory_questions,
-    laboratory_responses,
-)
+from cds_service.patient.biochemistry import laboratory_progressions, laboratory_questions
 from cds_service.patient.exposures import FAILURE, LONG_AGO, Course, courses
 from cds_service.patient.labels import labels, months_between
 from cds_service.patient.lines import TRANSPLANTS, Counted, count_lines, with_computed_responses
@@ -28,6 +22,9 @@ from cds_service.patient.progression import (
     with_computed,
 )
 from cds_service.patient.refractory import Evidence, class_states, drug_states, stable_at_best
+from cds_service.patient.relapse import laboratory_notes
+from cds_service.patient.response import laboratory_responses
+from cds_service.patient.samples import LaboratoryValues
 from cds_service.patient.types import (
     DiagnosisState,
     Line,
