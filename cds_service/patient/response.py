@@ -2,17 +2,21 @@
 
 Thresholds, units and sources stand in definitions/imwg.yaml, "response". A category counts where two
 consecutive samples of one line show it; it has the date of the first. The baseline decides which marker is
-followed.
+followed, and the text says so. A stringent complete response is never computed: it needs a normal
+light-chain ratio and the clonality of the marrow cells, which charts do not hold as a value. Minimal residual
+disease is shown as charted, never computed: without method, sensitivity and denominator it says little.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 
+from cds_service.knowledge.types import Text
 from cds_service.knowledge.wording import sentence
-from cds_service.patient.biochemistry import has_risen
+from cds_service.patient.biochemistry import because_not_others, has_risen
 from cds_service.patient.samples import (
     DIFFERENCE,
     NONE,
@@ -25,11 +29,19 @@ from cds_service.patient.samples import (
 from cds_service.patient.types import Line
 from cds_service.record import DateSpan, Response, ResponseFact
 
-_IMMUNOFIXATION = ("immunofixation-serum", "immunofixation-urine")
-BETTER_FIRST = (Response.CR, Response.VGPR, Response.PR, Response.MR, Response.SD)
+IMMUNOFIXATION = ("immunofixation-serum", "immunofixation-urine")
+_BETTER_FIRST = (Response.CR, Response.VGPR, Response.PR, Response.MR, Response.SD)
 
-_Step = tuple[date, Response, tuple[str, tuple[str, ...]]]
-"""A day, what was reached, and what it rests on: the sample's own resource and all."""
+
+@dataclass(frozen=True)
+class _Step:
+    """What was reached on a day, and what it rests on: the sample's own resource and all."""
+
+    on: date
+    category: Response
+    own: str
+    derived_from: tuple[str, ...]
+    told: tuple[Text, ...]  # how it was computed, sentence by sentence
 
 
 def laboratory_responses(
@@ -37,47 +49,40 @@ def laboratory_responses(
 ) -> tuple[ResponseFact, ...]:
     """Computed response categories of each line, each better than the one before, oldest first.
 
-    Stable disease only where nothing better is seen. A stringent complete response is never computed: it
-    needs the clonality of the marrow cells.
+    Stable disease only where nothing better is seen.
     """
     found = []
     for period in periods_of(lines, values.as_of):
         best: Response | None = None
         steps = list(_responses(values, period))
-        if any(step[1] is not Response.SD for step in steps):
-            steps = [step for step in steps if step[1] is not Response.SD]
-        for on, category, references in sorted(steps, key=lambda s: (s[0], BETTER_FIRST.index(s[1]))):
-            if best is not None and BETTER_FIRST.index(category) >= BETTER_FIRST.index(best):
+        if any(step.category is not Response.SD for step in steps):
+            steps = [step for step in steps if step.category is not Response.SD]
+        for step in sorted(steps, key=lambda s: (s.on, _BETTER_FIRST.index(s.category))):
+            if best is not None and _BETTER_FIRST.index(step.category) >= _BETTER_FIRST.index(best):
                 continue
-            best = category
-            text = sentence(values.knowledge.definitions, "laboratory", "response", category=category.value)
-            said = text.in_language(language)
-            fact = ResponseFact(
-                references[0], DateSpan.on(on), category, text=said, derived_from=references[1]
-            )
-            found.append(fact)
+            best = step.category
+            known = values.knowledge.definitions
+            texts = (sentence(known, "laboratory", "response", category=best.value), *step.told)
+            said = " ".join(text.in_language(language) for text in texts)
+            on = DateSpan.on(step.on)
+            found.append(ResponseFact(step.own, on, best, text=said, derived_from=step.derived_from))
     return tuple(found)
 
 
-def _responses(
-    values: LaboratoryValues, period: Period
-) -> Iterator[tuple[date, Response, tuple[str, tuple[str, ...]]]]:
-    """Confirmed categories with their day, the sample's resource and all resources they rest on."""
+def _responses(values: LaboratoryValues, period: Period) -> Iterator[_Step]:
+    """Confirmed categories of a period, in no order."""
     yield from _complete(values, period)
-    steps = _partial(values, period)
-    if steps is not None:
-        yield from steps
+    yield from _partial(values, period)
 
 
-def _partial(
-    values: LaboratoryValues, period: Period
-) -> list[tuple[date, Response, tuple[str, tuple[str, ...]]]] | None:
+def _partial(values: LaboratoryValues, period: Period) -> list[_Step]:
+    """Categories short of complete, by the markers that the baseline shows to be measurable."""
     serum, urine = (values.baseline(values.series[m], period) for m in ("serum", "urine"))
     least = values.rules["measurable"]
     by_serum = serum is not None and reaches(serum.low, least["serum"])
     by_urine = urine is not None and reaches(urine.low, least["urine"])
     if serum is None:
-        return None  # what the serum was at the start decides which marker is to be followed
+        return []  # what the serum was at the start decides which marker is to be followed
     if by_serum or by_urine:
         tracks = []
         if by_serum:
@@ -86,25 +91,33 @@ def _partial(
             tracks.append(_track(values, "urine", values.series["urine"], urine, period))
         return _worst_of(tracks)
     if not serum.high < least["serum"]:
-        return None
+        return []
+    too_low: list[tuple[str, Sample | None]] = [("serum", serum), ("urine", urine)]
     for side, chains in values.chains.items():
         baseline = values.baseline(chains, period)
         if baseline is None or not baseline.clonal:
             continue
         involved = next(s for s in values.involved[side] if s.on == baseline.on)
         if reaches(involved.low, least["involved_light_chain"]):
-            return _resting(serum, _track(values, DIFFERENCE, chains, baseline, period))
+            steps = _track(values, DIFFERENCE, chains, baseline, period)
+            return _resting(values, too_low, steps)
     marrow = values.baseline(values.series["marrow"], period)
     if marrow is not None and reaches(marrow.low, values.rules["marrow"]["partial_from"]):
-        return _resting(serum, _track(values, "marrow", values.series["marrow"], marrow, period))
-    return None
+        chains_shown = [b for c in values.chains.values() if (b := values.baseline(c, period)) is not None]
+        too_low.append((DIFFERENCE, max(chains_shown, key=lambda s: s.high, default=None)))
+        steps = _track(values, "marrow", values.series["marrow"], marrow, period)
+        return _resting(values, too_low, steps)
+    return []
 
 
-def _resting(serum: Sample, track: list[_Step]) -> list[_Step]:
-    """The steps, which rest on the serum too: it was too low to be followed."""
+def _resting(
+    values: LaboratoryValues, too_low: Sequence[tuple[str, Sample | None]], steps: Sequence[_Step]
+) -> list[_Step]:
+    """The steps, which rest on the better markers too: they were too low to be followed."""
+    why = because_not_others(too_low, values.knowledge)
+    shown = {r for _, sample in too_low if sample is not None for r in sample.derived_from}
     return [
-        (on, category, (own, tuple(sorted({*references, *serum.derived_from}))))
-        for on, category, (own, references) in track
+        replace(s, derived_from=tuple(sorted({*s.derived_from, *shown})), told=(*s.told, why)) for s in steps
     ]
 
 
@@ -120,17 +133,32 @@ def _track(
         level = None if risen(lowest, sample) else _level(values, marker, baseline, sample)
         levels.append((sample, level))
         lowest = min(lowest, sample, key=lambda s: s.high)
-    steps: list[_Step] = []
     if marker not in values.rules["confirmed"]:
         pairs = [(one, one) for one in levels]
     else:
         pairs = list(pairwise(levels))
+    steps: list[_Step] = []
     for (sample, level), (again, second) in pairs:
         if level is None or second is None:
             continue
-        category = max(level, second, key=BETTER_FIRST.index)
+        known = values.knowledge.definitions
+        told = sentence(
+            known,
+            "laboratory",
+            "fall" if again is not sample else "fall-once",
+            marker=sentence(known, "marker", marker),
+            unit=sentence(known, "marker_unit", marker),
+            baseline=str(baseline),
+            since=str(baseline.on),
+            value=str(sample),
+            date=str(sample.on),
+            second=str(again),
+            again=str(again.on),
+        )
+        category = max(level, second, key=_BETTER_FIRST.index)
         references = {*baseline.derived_from, *sample.derived_from, *again.derived_from}
-        steps.append((sample.on, category, (sample.derived_from[0], tuple(sorted(references)))))
+        own = sample.derived_from[0]
+        steps.append(_Step(sample.on, category, own, tuple(sorted(references)), (told,)))
     return steps
 
 
@@ -158,22 +186,15 @@ def _complete(values: LaboratoryValues, period: Period) -> Iterator[_Step]:
     """Complete response: immunofixation of serum and urine twice negative, and a clear marrow."""
     days: list[date] = []
     references: set[str] = set()
-    for concept in _IMMUNOFIXATION:
-        found = [
-            m
-            for m in values.of(concept)
-            if m.on is not None and m.on.exact and period.start.latest < m.on.earliest <= period.end
-        ]
-        found.sort(key=lambda m: (m.on, m.reference))
-        by_day = {m.on: [n for n in found if n.on == m.on] for m in found}
-        clear = [(on, all(n.text in NONE for n in same), same) for on, same in by_day.items()]
-        pair = next(
-            ((a, b) for a, b in pairwise(clear) if a[1] and b[1]),
-            None,
-        )
-        if pair is None or pair[0][0] is None:
+    for concept in IMMUNOFIXATION:
+        by_day = {
+            on: same for on, same in values.on_days(concept).items() if period.start.latest < on <= period.end
+        }
+        clear = [(on, all(m.text in NONE for m in same), same) for on, same in by_day.items()]
+        pair = next(((a, b) for a, b in pairwise(clear) if a[1] and b[1]), None)
+        if pair is None:
             return
-        days.append(pair[0][0].earliest)
+        days.append(pair[0][0])
         references.update(m.reference for one in pair for m in one[2])
     marrow = [
         s
@@ -182,29 +203,40 @@ def _complete(values: LaboratoryValues, period: Period) -> Iterator[_Step]:
     ]
     lesions = [
         samples[-1]
-        for m in ("plasmacytoma", "plasmacytomas")
-        if (samples := values.during(values.series[m], period))
+        for sites in values.lesions.values()
+        for site in sites.values()
+        if (samples := values.course(site, period))
     ]
-    if not marrow or any(s.high > 0 for s in lesions):
+    # A lesion that was there before and was not measured again may still be there.
+    if not marrow or any(s.high > 0 for s in lesions) or values.during(values.new_lesions, period):
         return
     references.update(marrow[0].derived_from)
     references.update(r for s in lesions for r in s.derived_from)
     on = max(*days, marrow[0].on)
-    yield on, Response.CR, (sorted(references)[0], tuple(sorted(references)))
+    told = sentence(
+        values.knowledge.definitions,
+        "laboratory",
+        "complete",
+        first=str(max(days)),
+        value=str(marrow[0]),
+        date=str(marrow[0].on),
+    )
+    yield _Step(on, Response.CR, sorted(references)[0], tuple(sorted(references)), (told,))
 
 
 def _worst_of(tracks: Sequence[list[_Step]]) -> list[_Step]:
     """Of several markers the worse at each day, each with the best it has shown by then."""
     steps: list[_Step] = []
-    for on in sorted({step[0] for track in tracks for step in track}):
+    for on in sorted({step.on for track in tracks for step in track}):
         best = [
-            min(shown, key=lambda s: (BETTER_FIRST.index(s[1]), s[0]))
+            min(shown, key=lambda s: (_BETTER_FIRST.index(s.category), s.on))
             for track in tracks
-            if (shown := [step for step in track if step[0] <= on])
+            if (shown := [step for step in track if step.on <= on])
         ]
         if len(best) < len(tracks):
             continue  # one of the markers has not been measured again: nothing can be told yet
-        worst = max(best, key=lambda s: BETTER_FIRST.index(s[1]))
-        references = tuple(sorted({r for step in best for r in step[2][1]}))
-        steps.append((on, worst[1], (worst[2][0], references)))
+        worst = max(best, key=lambda s: _BETTER_FIRST.index(s.category))
+        references = tuple(sorted({r for step in best for r in step.derived_from}))
+        told = tuple(text for step in best for text in step.told)
+        steps.append(_Step(on, worst.category, worst.own, references, told))
     return steps

@@ -22,7 +22,7 @@ from cds_service.patient.progression import (
     with_computed,
 )
 from cds_service.patient.refractory import Evidence, class_states, drug_states, stable_at_best
-from cds_service.patient.relapse import laboratory_notes
+from cds_service.patient.remarks import Facts, laboratory_remarks
 from cds_service.patient.response import laboratory_responses
 from cds_service.patient.samples import LaboratoryValues
 from cds_service.patient.types import (
@@ -109,7 +109,9 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         target = intolerant if allergy.intolerance else allergic
         target[allergy.drug] = (*target.get(allergy.drug, ()), allergy.reference)
     open_values, questions = laboratory_questions(values, counted.lines, progressions, language)
-    notes = laboratory_notes(values, counted.lines, given, language)
+    remarks = laboratory_remarks(
+        Facts(values, counted.lines, given, progressions, (*record.responses, *computed)), language
+    )
     undecided = treatable and not failed and _possibly_failed(counted, progressions, record)
     return PatientState(
         as_of=as_of,
@@ -131,6 +133,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
             knowledge,
         ),
         progressions=progressions,
+        relapse_signs=remarks.signs,
         progressed_on_last=_progressed_on_last(
             counted, progressions, knowledge, numbers["refractory"]["window_days"]
         ),
@@ -153,8 +156,9 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
             *unknown,
             *_other_unknowns(history_known, undecided, labs, due, knowledge, language),
             *open_values,
+            *remarks.unknown,
         ),
-        issues=(*counted.issues, *questions, *notes),
+        issues=(*counted.issues, *questions, *remarks.issues),
         out_of_scope=out_of_scope,
     )
 
