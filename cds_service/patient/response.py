@@ -9,6 +9,7 @@ disease is shown as charted, never computed: without method, sensitivity and den
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -162,8 +163,10 @@ def _track(
     return steps
 
 
-def _level(values: LaboratoryValues, marker: str, baseline: Sample, sample: Sample) -> Response:
-    """Category by one sample alone."""
+def _level(values: LaboratoryValues, marker: str, baseline: Sample, sample: Sample) -> Response | None:
+    """Category by one sample alone; None where the sample has no upper end."""
+    if math.isinf(sample.high):
+        return None
     falls, below = values.rules["fall_percent"], values.rules["urine_below"]
 
     def fell(percent: float) -> bool:

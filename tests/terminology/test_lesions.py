@@ -1,4 +1,4 @@
-"""New lesions in the words of imaging: what a radiologist writes, and whether it surely says that one is new."""
+"""New lesions in the words of imaging: whether what a radiologist writes surely says that one is new."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_new_lesion(terminology: Terminology, words: str) -> None:
     [
         "No new lytic lesions.",
         "No new lesions",
-        "No evidence on today's low-dose whole-body CT of the chest, abdomen, pelvis or limbs of any new lytic lesion.",
+        "No evidence on today's CT of the chest, abdomen, pelvis or limbs of any new lytic lesion.",
         "No fractures, new lytic lesions, or soft tissue masses.",
         "No evidence now of new bone lesion.",
         "Without new bone lesions.",
