@@ -42,14 +42,18 @@ _HIGHEST = {
 
 
 @st.composite
-def courses(draw, concepts=tuple(_HIGHEST), from_day=-30):
-    """Up to eight days of samples, each with up to three markers."""
-    days = sorted(draw(st.sets(st.integers(from_day, 900), min_size=1, max_size=8)))
+def courses(draw, concepts=tuple(_HIGHEST)):
+    """One to three markers, each followed from before the first dose on over up to eight days."""
+    followed = sorted(draw(st.sets(st.sampled_from(concepts), min_size=1, max_size=3)))
+    days = [-5, *sorted(draw(st.sets(st.integers(20, 900), min_size=1, max_size=7)))]
     found = []
-    for day in days:
-        for concept in sorted(draw(st.sets(st.sampled_from(concepts), min_size=1, max_size=3))):
-            tenths = draw(st.integers(0, _HIGHEST[concept]))
-            found.append(measured(concept, START + timedelta(day), tenths / 10))
+    for concept in followed:
+        peak = draw(st.integers(_HIGHEST[concept] // 3, _HIGHEST[concept]))
+        falls = draw(st.booleans())
+        for day in days:
+            percent = draw(st.sampled_from([0, 2, 5, 9, 10, 11, 24, 30, 49, 50, 51, 75, 76, 90, 100]))
+            percent = 100 if falls and day < 0 else percent
+            found.append(measured(concept, START + timedelta(day), peak * percent // 100 / 10))
     return tuple(found)
 
 
