@@ -257,11 +257,15 @@ def _settled(values: LaboratoryValues, sample: Sample, period: Period) -> bool:
 def _new_lesion(values: LaboratoryValues, period: Period) -> Rise | None:
     """The first new lesion that imaging states and earlier images bear out, else the first stated."""
     since = values.baseline_from(period)
-    found = [
-        Rise(NEW_LESION, s, s, None, confirmed=True, judged=any(since <= on < s.on for on in values.imaged))
-        for s in values.during(values.new_lesions, period)
-        if _settled(values, s, period)
-    ]
+    found = []
+    for sample in values.during(values.new_lesions, period):
+        if not _settled(values, sample, period):
+            continue
+        earlier = [s for s in values.imaged if since <= s.on < sample.on][-1:]
+        rests_on = tuple(r for s in earlier for r in s.derived_from)
+        found.append(
+            Rise(NEW_LESION, sample, sample, None, confirmed=True, judged=bool(earlier), rests_on=rests_on)
+        )
     return min(found, key=lambda rise: (not rise.judged, rise.first.on), default=None)
 
 

@@ -4,6 +4,7 @@
 * Signs of a clinical and of a significant biochemical relapse in the last line, where it has progressed or a
   rise still waits to be confirmed.
 * A therapeutic antibody that may show as M-protein, where that matters; a high calcium.
+* What was computed, and from what.
 * Values that could not be used: of unsure day, or in words that give no number.
 """
 
@@ -21,7 +22,6 @@ from cds_service.patient.response import IMMUNOFIXATION
 from cds_service.patient.samples import (
     NEW_LESION,
     NOISE,
-    NONE,
     WATCHED,
     LaboratoryValues,
     Period,
@@ -31,7 +31,7 @@ from cds_service.patient.samples import (
     reaches,
 )
 from cds_service.patient.signs import clinical_signs, significant
-from cds_service.patient.types import Line, Progression, RelapseSign, Unknown
+from cds_service.patient.types import Certainty, Line, Progression, RelapseSign, Unknown
 from cds_service.record import DateSpan, Issue, Measurement, Response, ResponseFact, Severity
 
 _COMPLETE = (Response.SCR, Response.CR)
@@ -75,12 +75,20 @@ def laboratory_remarks(facts: Facts, language: str) -> Remarks:
         RelapseSign(kind, DateSpan.on(sample.on), text.in_language(language), references)
         for kind, sample, text, references in signs
     ]
-    issues = [Issue(Severity.INFORMATION, sign.kind, sign.because, sign.derived_from[0]) for sign in told]
+    issues = [
+        Issue(Severity.INFORMATION, kind, sign.because, sample.derived_from[0])
+        for sign, (kind, sample, _, _) in zip(told, signs, strict=True)
+    ]
+    issues += [
+        Issue(Severity.INFORMATION, "computed-progression", p.because, p.derived_from[0])
+        for p in facts.progressions
+        if p.certainty is Certainty.COMPUTED
+    ]
     unknown = []
     last = facts.last_period
-    for sign in told:
-        if sign.kind == "relapse-from-complete-response" and last and sign.on.earliest > last.start.latest:
-            text = _say(facts, "would_settle", "after-complete", date=str(sign.on))
+    if last is not None and open_rise(facts.values, last) is None:  # else it has been asked already
+        for _, sample, _, _ in _came_back(facts, last):
+            text = _say(facts, "would_settle", "after-complete", date=str(sample.on))
             unknown.append(Unknown("laboratory-progression", text.in_language(language)))
     notes = [*_interference(facts), *_calcium(facts), *_left_out(facts)]
     issues += [
@@ -103,13 +111,13 @@ def _came_back(facts: Facts, period: Period) -> Iterator[_Sign]:
     if progressed_in(period, facts.progressions):
         return
     reached = [
-        r.on.latest
+        (r.on.latest, r.derived_from or (r.reference,))
         for r in facts.responses
         if r.category in _COMPLETE and r.on and period.start.latest < r.on.latest <= period.end
     ]
     if not reached:
         return
-    complete = min(reached)
+    complete, shown_by = min(reached)
     found = [(sample, name) for sample, name in _disease(facts.values) if complete < sample.on <= period.end]
     if not found:
         return
@@ -122,7 +130,7 @@ def _came_back(facts: Facts, period: Period) -> Iterator[_Sign]:
     if given and (small or name == "immunofixation-serum"):
         also = _say(facts, "laboratory", "antibody-may-show", drug=given)
         text = Text(*(f"{text.in_language(x)} {also.in_language(x)}" for x in ("en", "it")))
-    yield "relapse-from-complete-response", sample, text, sample.derived_from
+    yield "relapse-from-complete-response", sample, text, tuple(sorted({*sample.derived_from, *shown_by}))
 
 
 def _disease(values: LaboratoryValues) -> Iterator[tuple[Sample, str]]:
@@ -281,7 +289,7 @@ def _left_out(facts: Facts) -> Iterator[_Note]:
             if (m.on is None or not m.on.exact)
             and (m.text == NEW_LESION if imaging else range_of(m) is not None)
         ]
-        in_words = [m for m in measurements if m.value is None and m.text not in NONE and not imaging]
+        in_words = [m for m in measurements if m.value is None and range_of(m) is None and not imaging]
         name = _say(facts, "marker", NEW_LESION if imaging else marker)
         for code, left in (("undated-value", undated), ("value-in-words", in_words)):
             if left:

@@ -39,6 +39,8 @@ _BANDS = ("m-protein-serum-band-1", "m-protein-serum-band-2", "m-protein-serum-b
 _CHAINS = ("flc-kappa", "flc-lambda")
 NONE = frozenset({"absent", "negative"})
 """Results in words that say: nothing there."""
+# Of these "absent" is no number: "negative" light chains are normal ones, a "negative" marrow has some cells.
+_NEVER_NONE = frozenset({*_CHAINS, _SERIES["marrow"]})
 NOISE = 1e-9  # of binary fractions: 0.9 - 0.4 must reach 0.5
 
 # What is judged, by the name it has in sentences: a value of it that cannot be used is told.
@@ -145,7 +147,7 @@ class LaboratoryValues:
         return {on: sorted(days[on], key=lambda m: m.reference) for on in sorted(days)}
 
     def samples(self, measurements: Iterable[Measurement]) -> list[Sample]:
-        """One sample a day, oldest first; "absent" is none at all."""
+        """One sample a day, oldest first; "absent" is none at all, where it can be."""
         days: dict[date, Sample] = {}
         for measurement in measurements:
             span = range_of(measurement)
@@ -187,15 +189,16 @@ class LaboratoryValues:
             sites.setdefault(measurement.site, []).append(measurement)
         return {site: self.samples(sites[site]) for site in sorted(sites)}
 
-    def _imaging(self) -> tuple[list[Sample], list[date]]:
+    def _imaging(self) -> tuple[list[Sample], list[Sample]]:
         """The days on which imaging showed a new lesion, and all days of imaging."""
         days = self.on_days("imaging")
         new = []
+        imaged = [Sample(on, 0, 0, tuple(m.reference for m in results)) for on, results in days.items()]
         for on, results in days.items():
             shown = tuple(m.reference for m in results if m.text == NEW_LESION)
             if shown:
                 new.append(Sample(on, 1, 1, shown))
-        return new, list(days)
+        return new, imaged
 
     def _difference(self, involved: Sample, other: Sample, *, kappa: bool) -> Sample:
         """Involved minus uninvolved, never below nothing, and whether the ratio is abnormal to that side."""
@@ -296,7 +299,8 @@ def range_of(measurement: Measurement) -> tuple[float, float] | None:
     """Between which numbers a measurement lies; None where it has no number. Nothing is below zero."""
     value = measurement.value
     if value is None:
-        return (0.0, 0.0) if measurement.text in NONE else None
+        none = measurement.text in NONE and measurement.concept not in _NEVER_NONE
+        return (0.0, 0.0) if none else None
     if value < 0:
         return None
     if measurement.text.startswith(("<", "≤")):

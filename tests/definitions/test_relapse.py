@@ -309,6 +309,40 @@ def test_a_computed_response_says_by_what(knowledge):
     ]
 
 
+def test_a_computed_progression_is_told_with_its_reasons(knowledge):
+    state, _ = told(knowledge, RISE)
+    found = [i for i in state.issues if i.code == "computed-progression"]
+    assert [i.text for i in found] == [p.because for p in state.progressions]
+    charted = told(knowledge, "", None, response("PD", "2025-01-05"))[0]
+    assert "computed-progression" not in {i.code for i in charted.issues}
+
+
+def test_a_new_lesion_makes_refractory_and_rests_on_the_images_it_is_compared_with(knowledge):
+    state, _ = told(knowledge, "imaging reported on 2024-01-10, new-lesion on 2025-01-05")
+    assert state.progressions[0].because == "Computed: imaging of 2025-01-05 states a new lesion."
+    both = {"Observation/imaging-reported-2024-01-10", "Observation/imaging-new-lesion-2025-01-05"}
+    assert set(state.progressions[0].derived_from) == both
+    drug = state.drugs["lenalidomide"]
+    assert (drug.status.value, drug.certainty.value) == ("refractory", "computed")
+    assert both <= set(drug.derived_from)
+
+
+def test_an_unclear_new_lesion_asks_for_the_images_before_and_changes_nothing(knowledge):
+    state, _ = told(knowledge, "imaging new-lesion on 2025-01-05", None, response("CR", "2024-06-01"))
+    asked = [u.would_settle for u in state.unknown if u.what == "laboratory-progression"]
+    assert asked == ["the day of the images that those of 2025-01-05 were compared with"]
+    assert state.drugs["lenalidomide"].status.value == "sensitive"
+
+
+def test_a_relapse_from_complete_response_rests_on_that_response_too(knowledge):
+    state, _ = told(knowledge, "serum 0.2 on 2025-01-05", None, response("CR", "2024-06-01"))
+    assert state.relapse_signs[0].derived_from == (
+        "Observation/CR-2024-06-01",
+        "Observation/serum-0.2-2025-01-05",
+    )
+    assert [i.where for i in state.issues] == ["Observation/serum-0.2-2025-01-05"]
+
+
 # ---- antibodies -----------------------------------------------------------------------------------------------
 ANTIBODY = [
     # case, values, further facts, noted
@@ -375,6 +409,22 @@ def test_values_that_cannot_be_used_are_told(knowledge, values, codes):
     found = [i for i in state.issues if i.code in ("undated-value", "value-in-words")]
     assert [i.code for i in found] == codes
     assert all(i.severity is Severity.INFORMATION and i.where.startswith("Observation/") for i in found)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        # "negative" light chains are normal ones, not none: nothing is clonal beside them
+        ("serum 0.2 on 2024-01-10; kappa 20 on 2024-06-01, 300 on 2025-01-05, 300 on 2025-02-05;"
+         " lambda negative on 2024-06-01, negative on 2025-01-05, negative on 2025-02-05", "nothing"),
+        # a "negative" marrow holds some plasma cells
+        ("serum 0.2 on 2024-01-10; marrow negative on 2024-06-01, 10 on 2025-01-05", "nothing"),
+    ],
+)  # fmt: skip
+def test_negative_is_not_always_none(knowledge, values, words):
+    state, told_words = told(knowledge, values)
+    assert told_words == words
+    assert "value-in-words" in {i.code for i in state.issues}
 
 
 def test_how_many_were_left_out_is_told_once(knowledge):
