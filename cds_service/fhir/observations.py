@@ -251,7 +251,8 @@ def _in_words(reading: Reading, node: Mapping[str, Any], concept: str, result: s
             return f"positive{isotype}"
     if concept == _MRD:  # as charted, with the method: a bare "negative" says too little
         method = _words(reading.concept(reading.data, "method")) if "method" in reading.data else ""
-        return "; ".join(filter(None, (_answer_words(reading, node).lower(), method.lower())))
+        said = next((one.text for one in _answers(reading, node) if one.text), result)
+        return "; ".join(filter(None, (said.strip().lower(), method.strip().lower())))
     return result
 
 
@@ -265,6 +266,10 @@ def _measurement(
             site = _site(reading, node, concept)
             yield Measurement(reading.reference, concept, None, converted, unit, comparator, site)
     if numbers or numbers is None:
+        return
+    if node.get("valueRange") is not None:
+        text = f"{reading.reference}: {concept} is charted as a range; left out."
+        reading.issue(Severity.WARNING, "ambiguous-number", text)
         return
     for answer in _answers(reading, node):
         result = chart.terminology.coded_result(answer).strip().lower()

@@ -36,7 +36,6 @@ from cds_service.record import DateSpan, Issue, Measurement, Response, ResponseF
 
 _COMPLETE = (Response.SCR, Response.CR)
 _POSITIVE = ("positive", "present", "+")
-_OF_ANTIBODIES = "igg kappa"  # the isotype of the therapeutic antibodies that are on the list
 
 
 @dataclass(frozen=True)
@@ -223,15 +222,17 @@ def _interference(facts: Facts) -> Iterator[_Note]:
     serum = values.series["serum"][-1] if values.series["serum"] else None
     last = next(reversed(fixed.items()), None)
     positive = last is not None and any(m.text.startswith(_POSITIVE) for m in last[1])
-    if serum is not None and serum.high > limit and (last is None or serum.on >= last[0]):
+    if serum is not None and serum.on < _since(values):
+        serum = None
+    if serum is not None and serum.high > limit:
         return  # more than an antibody shows
-    trace = serum is not None and serum.on >= _since(values) and 0 < serum.high <= limit
+    trace = serum is not None and serum.high > 0
     shown = serum if trace else None
     if shown is not None and last is not None and last[0] >= shown.on and not positive:
         return
     if shown is None and not (positive and last is not None and last[0] >= _since(values)):
         return
-    if positive and last is not None and _other_isotype(last[1]):
+    if positive and last is not None and _other_isotype(values, last[1]):
         return
     on = shown.on if shown is not None else last[0] if last is not None else values.as_of
     drug = _antibody(facts, on)
@@ -246,9 +247,9 @@ def _interference(facts: Facts) -> Iterator[_Note]:
         yield "antibody-interference", text, last[1][0].reference
 
 
-def _other_isotype(results: Sequence[Measurement]) -> bool:
+def _other_isotype(values: LaboratoryValues, results: Sequence[Measurement]) -> bool:
     named = [m.text.partition(" ")[2] for m in results if m.text.startswith(_POSITIVE)]
-    return any(name and name != _OF_ANTIBODIES for name in named)
+    return any(name and name != values.rules["interference"]["isotype"] for name in named)
 
 
 def _progressed_before(facts: Facts, on: date) -> bool:
@@ -261,7 +262,7 @@ def _progressed_before(facts: Facts, on: date) -> bool:
 
 
 def _calcium(facts: Facts) -> Iterator[_Note]:
-    period, known = facts.last_period, facts.values.calcium()
+    period, known = facts.last_period, facts.values.calcium
     if period is None or not known:
         return
     sample, how = known[-1]

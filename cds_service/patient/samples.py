@@ -18,6 +18,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 from cds_service.knowledge.types import Knowledge
@@ -109,6 +110,7 @@ class LaboratoryValues:
         self.rules: Mapping[str, Any] = numbers["response"]
         self.settling = timedelta(days=numbers["lines"]["first_assessment_days"])
         self.same_event = timedelta(days=numbers["lines"]["same_event_days"])
+        self._series: dict[str, list[Sample]] = {}
         self._of: dict[str, list[Measurement]] = {}
         for measurement in record.measurements:
             self._of.setdefault(measurement.concept, []).append(measurement)
@@ -136,6 +138,12 @@ class LaboratoryValues:
     def of(self, concept: str) -> Sequence[Measurement]:
         """The measurements of one concept as charted."""
         return self._of.get(concept, ())
+
+    def series_of(self, concept: str) -> list[Sample]:
+        """One sample a day of one concept, oldest first."""
+        if concept not in self._series:
+            self._series[concept] = self.samples(self.of(concept))
+        return self._series[concept]
 
     def on_days(self, concept: str) -> dict[date, list[Measurement]]:
         """The measurements of one concept by their day, where it is known, oldest first."""
@@ -215,16 +223,17 @@ class LaboratoryValues:
             clonal,
         )
 
-    def calcium(self) -> list[tuple[Sample, str]]:
+    @cached_property
+    def calcium(self) -> tuple[tuple[Sample, str], ...]:
         """Calcium by day in mg/dL, and how it is known: "charted" as corrected, "computed" or "uncorrected".
 
         Total calcium is corrected for a low albumin of the same day: + 0.8 mg/dL for each g/dL below 4.0
         (Payne et al., BMJ 1973;4:643-6; numbers in definitions/imwg.yaml). Without an albumin it stays.
         """
         formula = self.rules["calcium_correction"]
-        found = {s.on: (s, "charted") for s in self.samples(self.of("calcium-corrected"))}
-        albumin = {s.on: s for s in self.samples(self.of("albumin"))}
-        for total in self.samples(self.of("calcium-total")):
+        found = {s.on: (s, "charted") for s in self.series_of("calcium-corrected")}
+        albumin = {s.on: s for s in self.series_of("albumin")}
+        for total in self.series_of("calcium-total"):
             if total.on in found:
                 continue
             beside = albumin.get(total.on)
@@ -239,7 +248,7 @@ class LaboratoryValues:
                 tuple(sorted({*total.derived_from, *beside.derived_from})),
             )
             found[total.on] = (corrected, "computed")
-        return [found[on] for on in sorted(found)]
+        return tuple(found[on] for on in sorted(found))
 
     # ---- which samples ------------------------------------------------------------------------------------
     def during(self, samples: Sequence[Sample], period: Period) -> list[Sample]:

@@ -74,7 +74,7 @@ def clinical_signs(values: LaboratoryValues, period: Period, around: date) -> tu
     numbers = values.rules["relapse"]
     found = [
         ClinicalSign("calcium", sample, how=how)
-        for sample, how in values.calcium()
+        for sample, how in values.calcium
         if near(sample) and sample.low > numbers["calcium"]
     ]
     for kind, concept in (("haemoglobin", "hemoglobin"), ("creatinine", "creatinine")):
@@ -97,7 +97,7 @@ def clinical_signs(values: LaboratoryValues, period: Period, around: date) -> tu
 
 def looked_for(values: LaboratoryValues, period: Period, around: date) -> bool:
     """Whether corrected calcium, haemoglobin and creatinine are charted near a day: signs would show."""
-    known = [s for s, how in values.calcium() if how != "uncorrected"]
+    known = [s for s, how in values.calcium if how != "uncorrected"]
     if not any(abs(s.on - around) <= values.same_event for s in known):
         return False
     return all(
@@ -167,9 +167,9 @@ def _against_best(
     values: LaboratoryValues, concept: str, period: Period, *, falls: bool = False
 ) -> Iterator[tuple[Sample, Sample]]:
     """Each sample of a period but the first with the best one before it, the highest where it may fall."""
-    course = values.course(values.samples(values.of(concept)), period)
-    for place, sample in enumerate(course[1:], start=1):
-        best = (
-            max(course[:place], key=lambda s: s.low) if falls else min(course[:place], key=lambda s: s.high)
-        )
-        yield best, sample
+    best: Sample | None = None
+    for sample in values.course(values.series_of(concept), period):
+        if best is not None:
+            yield best, sample
+        if best is None or (sample.low > best.low if falls else sample.high < best.high):
+            best = sample

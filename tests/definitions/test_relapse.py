@@ -353,6 +353,8 @@ ANTIBODY = [
     ("a trace, immunofixation negative", "serum 0.1 on 2026-01-05; immunofixation negative on 2026-01-05", [], False),
     ("a trace, immunofixation negative before", "serum 0.1 on 2026-01-05; immunofixation negative on 2025-06-05", [], True),
     ("immunofixation positive with 1.5 g/dL", "serum 1.5 on 2026-01-05; immunofixation positive on 2026-01-05", [], False),
+    ("immunofixation positive some days after 1.5 g/dL", "serum 1.5 on 2026-01-02; immunofixation positive on 2026-01-05", [], False),
+    ("immunofixation positive two years after 1.5 g/dL", "serum 1.5 on 2024-01-02; immunofixation positive on 2026-01-05", [], True),
     ("immunofixation negative", "immunofixation negative on 2026-01-05", [], False),
     ("long ago", "immunofixation positive on 2025-01-05", [], False),
     ("after a progression in this line", "serum 0.1 on 2026-01-05", [response("PD", "2025-06-01")], False),

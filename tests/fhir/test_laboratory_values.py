@@ -8,11 +8,22 @@ from typing import Any
 
 import pytest
 
+from cds_service.assess import assess
 from cds_service.fhir.read import read
 from cds_service.knowledge.load import load
 from cds_service.record import ClinicalRecord
 from cds_service.terminology import Terminology
-from tests.fhir.charts import AS_OF, LOINC, M_PROTEIN, gone, issue_codes, observation
+from tests.fhir.charts import (
+    AS_OF,
+    LOINC,
+    M_PROTEIN,
+    condition,
+    gone,
+    issue_codes,
+    observation,
+    person,
+    statement,
+)
 
 
 @cache
@@ -190,6 +201,18 @@ def test_imaging(question: dict[str, Any], answer: dict[str, Any], text: list[st
     assert [(m.concept, m.text) for m in record.measurements] == [("imaging", one) for one in text]
 
 
+def test_a_range_is_left_out_and_said_to_be() -> None:
+    ranged = {"low": quantity(10, "%"), "high": quantity(15, "%")}
+    record = chart(observation(code=code("Marrow plasma cells"), valueQuantity=gone, valueRange=ranged))
+    assert (record.measurements, issue_codes(record)) == ((), {"ambiguous-number"})
+
+
+def test_a_coded_residual_disease_keeps_its_meaning() -> None:
+    negative = {"coding": [{"system": LOINC, "code": "LA9634-2"}]}
+    record = chart(observation(code=code("MRD"), valueQuantity=gone, valueCodeableConcept=negative))
+    assert [m.text for m in record.measurements] == ["absent"]
+
+
 def test_residual_disease_stays_as_charted_with_its_method() -> None:
     record = chart(
         observation(
@@ -200,3 +223,39 @@ def test_residual_disease_stays_as_charted_with_its_method() -> None:
         )
     )
     assert [m.text for m in record.measurements] == ["negative at 10^-5; next-generation flow"]
+
+
+def test_from_the_resources_to_the_drug() -> None:
+    """Light-chain disease in mg/dL, imaging in Italian: what a hospital sends, and what comes of it."""
+
+    def measured(name: str, day: str, value: Any) -> dict[str, Any]:
+        number = {"valueQuantity": value} if isinstance(value, dict) else {"valueString": value}
+        changes = {"valueQuantity": gone, **number}
+        return observation(
+            id=f"{name}-{day}".replace(" ", "-"), code=code(name), effectiveDateTime=day, **changes
+        )
+
+    treatment = statement(status="active", effectivePeriod={"start": "2024-01-10"})
+    resources = [
+        person(),
+        condition(),
+        treatment,
+        measured("Componente monoclonale", "2024-01-05", "assente"),
+        *(measured("Catene leggere libere lambda", day, quantity(1, "mg/dL")) for day in ("2024-06-01", "2025-05-01", "2025-06-01")),
+        measured("Catene leggere libere kappa", "2024-06-01", quantity(6, "mg/dL")),
+        measured("Catene leggere libere kappa", "2025-05-01", quantity(16.1, "mg/dL")),
+        measured("Catene leggere libere kappa", "2025-06-01", quantity(170, "mg/L")),
+        measured("TC total body", "2024-01-05", "Lesioni litiche diffuse."),
+        measured("TC total body", "2025-06-10", "Nuova lesione litica in L3. Nessuna frattura."),
+    ]  # fmt: skip
+    entries = [{"resource": resource} for resource in resources]
+    found = assess({"resourceType": "Bundle", "type": "collection", "entry": entries}, as_of=AS_OF)
+    drug = found["state"]["drugs"]["lenalidomide"]
+    assert (drug["status"], drug["certainty"]) == ("refractory", "computed")
+    assert found["state"]["lines_of_therapy"][0]["progression"] == "2025-05-01"
+    told = {issue["code"]: issue["text"] for issue in found["issues"]}
+    assert (
+        "from 50 mg/L (2024-06-01) to 151 (2025-05-01), confirmed by 160 (2025-06-01)"
+        in told["computed-progression"]
+    )
+    assert "a new lesion on imaging of 2025-06-10" in told["clinical-relapse-sign"]
