@@ -171,12 +171,14 @@ def laboratory_questions(
         if rise is None:
             continue
         name, code, settles = "unconfirmed", "unconfirmed-rise", "second-sample"
+        severity = Severity.INFORMATION
         if not rise.judged:
             name, code, settles = "measurable-unknown", "measurable-disease-unknown", "measurable"
         if rise.marker == NEW_LESION:
             name, code, settles = "new-lesion-unclear", "new-lesion-unclear", "earlier-images"
+            severity = Severity.WARNING  # whenever it appeared, somebody should look
         text = _told(rise, "laboratory", name, values.knowledge).in_language(language)
-        issues.append(Issue(Severity.INFORMATION, code, text, rise.first.derived_from[0]))
+        issues.append(Issue(severity, code, text, rise.first.derived_from[0]))
         if period is periods[-1] and lines and lines[-1].start == period.start:
             text = _told(rise, "would_settle", settles, values.knowledge).in_language(language)
             unknown.append(Unknown("laboratory-progression", text))

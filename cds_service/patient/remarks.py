@@ -35,7 +35,7 @@ from cds_service.patient.types import Certainty, Line, Progression, RelapseSign,
 from cds_service.record import DateSpan, Issue, Measurement, Response, ResponseFact, Severity
 
 _COMPLETE = (Response.SCR, Response.CR)
-_POSITIVE = ("positive", "present", "+")
+_POSITIVE = ("positive", "present")
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _disease(values: LaboratoryValues) -> Iterator[tuple[Sample, str]]:
     """Every sample that shows disease where there was none."""
     for concept in IMMUNOFIXATION:
         for on, results in values.on_days(concept).items():
-            positive = tuple(m.reference for m in results if m.text.startswith(_POSITIVE))
+            positive = tuple(m.reference for m in results if _is_positive(m))
             if positive:
                 yield Sample(on, 1, 1, positive), concept
     for marker in ("serum", "urine"):
@@ -221,7 +221,7 @@ def _interference(facts: Facts) -> Iterator[_Note]:
     fixed = values.on_days(IMMUNOFIXATION[0])
     serum = values.series["serum"][-1] if values.series["serum"] else None
     last = next(reversed(fixed.items()), None)
-    positive = last is not None and any(m.text.startswith(_POSITIVE) for m in last[1])
+    positive = last is not None and any(_is_positive(m) for m in last[1])
     if serum is not None and serum.on < _since(values):
         serum = None
     if serum is not None and serum.high > limit:
@@ -247,8 +247,12 @@ def _interference(facts: Facts) -> Iterator[_Note]:
         yield "antibody-interference", text, last[1][0].reference
 
 
+def _is_positive(result: Measurement) -> bool:
+    return result.text == "+" or result.text.startswith(_POSITIVE)
+
+
 def _other_isotype(values: LaboratoryValues, results: Sequence[Measurement]) -> bool:
-    named = [m.text.partition(" ")[2] for m in results if m.text.startswith(_POSITIVE)]
+    named = [m.text.partition(" ")[2] for m in results if _is_positive(m)]
     return any(name and name != values.rules["interference"]["isotype"] for name in named)
 
 

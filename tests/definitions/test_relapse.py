@@ -26,6 +26,8 @@ CAME_BACK = [
     ("serum immunofixation positive", "immunofixation positive on 2025-01-05", "2025-01-05"),
     ("immunofixation that names the protein", "immunofixation positive igg kappa on 2025-01-05", "2025-01-05"),
     ("urine immunofixation positive", "urine-immunofixation positive on 2025-01-05", "2025-01-05"),
+    ("immunofixation +", "immunofixation + on 2025-01-05", "2025-01-05"),
+    ("immunofixation doubtful", "immunofixation doubtful on 2025-01-05", None),
     ("immunofixation still negative", "immunofixation negative on 2025-01-05", None),
     ("M-protein of 0.2 g/dL on electrophoresis", "serum 0.2 on 2025-01-05", "2025-01-05"),
     ("M-protein below 0.1: it may be none", "serum <0.1 on 2025-01-05", None),
@@ -184,6 +186,23 @@ def test_signs_are_shown_beside_a_progression_or_a_rise_only(knowledge, values, 
     assert bool([i for i in state.issues if i.code == "clinical-relapse-sign"]) is shown
 
 
+@pytest.mark.parametrize(
+    ("calcium", "treatment", "shown"),
+    [
+        ("2025-01-22", TWO_LINES, True),  # on the first day of the next line
+        ("2025-01-23", TWO_LINES, False),  # after it
+        ("2024-01-16", LENALIDOMIDE, True),
+        ("2024-01-15", LENALIDOMIDE, False),  # on the first day of this line
+    ],
+)
+def test_signs_belong_to_the_line_that_progressed(knowledge, calcium, treatment, shown):
+    rise = "serum 0.4 on 2024-06-01, 1.0 on 2024-12-05, 1.2 on 2025-01-03"
+    if treatment is LENALIDOMIDE:
+        rise = "serum 1.0 on 2024-01-10, 1.6 on 2024-02-20, 1.7 on 2024-03-20"
+    state, _ = told(knowledge, f"{rise}; calcium 12 on {calcium}", treatment)
+    assert ("calcium 12" in state.progressions[0].because) is shown
+
+
 def test_signs_alone_make_nothing(knowledge):
     values = "hb 13 on 2024-06-01, 8 on 2026-01-05; creatinine 1 on 2024-06-01, 5 on 2026-01-05; calcium 13 on 2026-01-05"
     state, words = told(knowledge, values)
@@ -330,6 +349,7 @@ def test_a_new_lesion_makes_refractory_and_rests_on_the_images_it_is_compared_wi
 def test_an_unclear_new_lesion_asks_for_the_images_before_and_changes_nothing(knowledge):
     state, _ = told(knowledge, "imaging new-lesion on 2025-01-05", None, response("CR", "2024-06-01"))
     asked = [u.would_settle for u in state.unknown if u.what == "laboratory-progression"]
+    assert [i.severity for i in state.issues if i.code == "new-lesion-unclear"] == [Severity.WARNING]
     assert asked == ["the day of the images that those of 2025-01-05 were compared with"]
     assert state.drugs["lenalidomide"].status.value == "sensitive"
 
