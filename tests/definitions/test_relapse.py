@@ -263,6 +263,13 @@ def test_significant_biochemical_relapse(knowledge, case, values, shown):
     assert ("Significant biochemical relapse" in state.progressions[0].because) is bool(shown)
 
 
+@pytest.mark.parametrize(("first", "day"), [("2024-02-12", "2024-03-20"), ("2024-02-13", "2024-02-13")])
+def test_a_significant_relapse_is_not_the_one_for_which_the_line_was_begun(knowledge, first, day):
+    values = f"serum 0.4 on 2024-01-10, 1.5 on {first}, 1.6 on 2024-03-20, 1.7 on 2024-04-20"
+    state, _ = told(knowledge, values)
+    assert [(s.kind, str(s.on)) for s in state.relapse_signs] == [("significant-biochemical-relapse", day)]
+
+
 SLOW = "serum 2.0 on 2024-06-01, 2.5 on 2025-01-05, 2.6 on 2025-02-03"
 CHARTED = "calcium 9.5 on 2025-01-05; hb 12 on 2024-06-01, 12 on 2025-01-05; creatinine 1 on 2024-06-01, 1 on 2025-01-05"
 
