@@ -384,6 +384,12 @@ ANTIBODY = [
     ("immunofixation positive two years after 1.5 g/dL", "serum 1.5 on 2024-01-02; immunofixation positive on 2026-01-05", [], True),
     ("immunofixation negative", "immunofixation negative on 2026-01-05", [], False),
     ("long ago", "immunofixation positive on 2025-01-05", [], False),
+    ("a trace 180 days ago", "serum 0.1 on 2025-09-02", [], True),
+    ("a trace 181 days ago", "serum 0.1 on 2025-09-01", [], False),
+    ("immunofixation 180 days ago", "immunofixation positive on 2025-09-02", [], True),
+    ("immunofixation 181 days ago", "immunofixation positive on 2025-09-01", [], False),
+    ("on the day of a progression", "serum 0.1 on 2026-01-05", [response("PD", "2026-01-05")], False),
+    ("before a progression", "serum 0.1 on 2026-01-05", [response("PD", "2026-01-06")], True),
     ("after a progression in this line", "serum 0.1 on 2026-01-05", [response("PD", "2025-06-01")], False),
 ]  # fmt: skip
 
@@ -407,6 +413,9 @@ def test_an_antibody_is_noted_where_it_may_hide_a_complete_response(knowledge, c
         ("total-calcium 12.0 on 2026-01-05; calcium 11.0 on 2026-01-05", None),  # the charted correction goes before
         ("calcium 10.82 on 2026-01-05", None),  # 2.7 mmol/L: the 2.65 that some print is a misprint for 2.87
         ("calcium 12.0 on 2025-01-05", None),  # a year ago
+        ("calcium 12.0 on 2025-09-02", None),
+        ("calcium 12.0 on 2025-09-03", "corrected"),
+        ("calcium 12.0 on 2026-01-05, 10.0 on 2026-02-05", None),  # it has fallen since
     ],
 )  # fmt: skip
 def test_a_high_calcium_is_told_with_its_correction(knowledge, values, how):
