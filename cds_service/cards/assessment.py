@@ -104,6 +104,25 @@ def _state(state: PatientState) -> dict[str, Any]:
             for decision in state.purposes
         ],
         **_known(treatment_free_months=state.treatment_free_months),
+        "progressions": [
+            {
+                **_known(date=str(own.on) if own.bounded else ""),
+                "trust": own.trust,
+                "certainty": own.certainty.value,
+                "because": own.because,
+                "derived_from": list(own.derived_from),
+            }
+            for own in state.progressions
+        ],
+        "relapse_signs": [
+            {
+                "kind": own.kind,
+                "date": str(own.on),
+                "because": own.because,
+                "derived_from": list(own.derived_from),
+            }
+            for own in state.relapse_signs
+        ],
         "fitness": {**_known(age=state.age, ecog=state.ecog), "frailty": state.frailty},
         "comorbidities": [
             {

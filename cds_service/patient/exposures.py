@@ -9,6 +9,7 @@ from datetime import date, timedelta
 
 from cds_service.knowledge.types import Knowledge
 from cds_service.patient.purposes import EXPOSURE_WITHOUT_LINE, NO_TREATMENT_OF_MYELOMA
+from cds_service.patient.types import LONG_AGO
 from cds_service.record import (
     DateSpan,
     DrugFact,
@@ -16,9 +17,6 @@ from cds_service.record import (
     Purpose,
     StopReason,
 )
-
-LONG_AGO = date(1900, 1, 1)
-"""Earliest day of an uncharted start: before any myeloma drug existed."""
 
 # The reason that counts where several resources on one course give different ones, first wins.
 _GRAVEST_STOP = (

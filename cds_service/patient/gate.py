@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from cds_service.knowledge.types import Knowledge
-from cds_service.patient.exposures import LONG_AGO, Course
+from cds_service.patient.exposures import Course
 from cds_service.patient.history import PRECURSORS
 from cds_service.patient.lines import Counted
 from cds_service.patient.progression import progressed_on_or_within
@@ -35,15 +35,13 @@ def diagnosis_state(
         came = record.completeness.get("conditions", Completeness.COMPLETE)
         return DiagnosisState("unknown", "none" if came is Completeness.COMPLETE else "unknown")
     own = [d for d in current if d.kind == kind]
-    relapse = max((p.on for p in progressions), default=None) if kind == MYELOMA else None
-    if relapse is not None and relapse.earliest <= LONG_AGO + timedelta(days=1):
-        relapse = None  # nothing in the chart bounds it
+    relapse = max((p.on for p in progressions if p.bounded), default=None) if kind == MYELOMA else None
     statuses = {d.status for d in own}
     if kind != MYELOMA:
         status = "active" if statuses - {DiagnosisStatus.HISTORY} else "history"
     elif statuses == {DiagnosisStatus.HISTORY}:
         status = "history"
-    elif relapse is not None and _after_last_start(counted.lines, progressions):
+    elif _after_last_start(counted.lines, progressions):
         status = "active"
     elif DiagnosisStatus.REMISSION in statuses and DiagnosisStatus.RELAPSE not in statuses:
         status = "remission"

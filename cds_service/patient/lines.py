@@ -15,10 +15,10 @@ from typing import Any
 
 from cds_service.knowledge.types import Knowledge
 from cds_service.knowledge.wording import sentence
-from cds_service.patient.exposures import DECIDED, LONG_AGO, Course
+from cds_service.patient.exposures import DECIDED, Course
 from cds_service.patient.progression import Event
 from cds_service.patient.purposes import EXPOSURE_WITHOUT_LINE, TRANSPLANTS
-from cds_service.patient.types import Certainty, Line
+from cds_service.patient.types import LONG_AGO, Certainty, Line
 from cds_service.record import (
     RESPONDING,
     ClinicalRecord,

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 
 from cds_service.knowledge.types import Knowledge, Text
 from cds_service.knowledge.wording import sentence
-from cds_service.patient.exposures import LONG_AGO, Course
-from cds_service.patient.types import Certainty, Progression
+from cds_service.patient.exposures import Course
+from cds_service.patient.types import LONG_AGO, Certainty, Progression
 from cds_service.record import (
     RESPONDING,
     ClinicalRecord,

@@ -19,7 +19,7 @@ from cds_service.patient.durations import (
     with_durations,
     with_times_to_progression,
 )
-from cds_service.patient.exposures import LONG_AGO, Course, courses
+from cds_service.patient.exposures import Course, courses
 from cds_service.patient.gate import (
     diagnosis_state,
     further_line_ordered,
@@ -43,6 +43,7 @@ from cds_service.patient.response import laboratory_responses
 from cds_service.patient.samples import LaboratoryValues
 from cds_service.patient.targets import target_exposures
 from cds_service.patient.types import (
+    LONG_AGO,
     PatientState,
     Progression,
     PurposeDecision,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 
 from cds_service.record import ComorbidityFact, DateSpan, Issue, Measurement, Purpose, Response, StopReason
+
+LONG_AGO = date(1900, 1, 1)
+"""Earliest day of an uncharted start: before any myeloma drug existed."""
 
 
 class Status(StrEnum):
@@ -66,6 +69,11 @@ class Progression:
     certainty: Certainty
     because: str
     derived_from: tuple[str, ...] = ()
+
+    @property
+    def bounded(self) -> bool:
+        """Whether anything in the chart says when it was, if only that it fell after the first treatment."""
+        return self.on.earliest > LONG_AGO + timedelta(days=1)
 
 
 @dataclass(frozen=True)
