@@ -37,7 +37,10 @@ _QUOTED = re.compile(r'"([^"]*)"\Z')
 
 _FHIR = "http://terminology.hl7.org/CodeSystem"
 _UCUM = {
-    **{unit: unit for unit in ("g/dL", "g/L", "mg/dL", "mg/L", "mmol/L", "umol/L", "%", "cm", "cm2", "kg", "mL/min")},
+    **{
+        unit: unit
+        for unit in ("g/dL", "g/L", "mg/dL", "mg/L", "mmol/L", "umol/L", "%", "cm", "cm2", "kg", "mL/min")
+    },
     "mg/24h": "mg/(24.h)",
     "g/24h": "g/(24.h)",
     "mm": "mm",
@@ -188,7 +191,10 @@ class Notation:
         known = [
             entry
             for entry in codes
-            if entry["confidence"] != "recalled" and "match" not in entry and "doubt" not in entry and fits(entry)
+            if entry["confidence"] != "recalled"
+            and "match" not in entry
+            and "doubt" not in entry
+            and fits(entry)
         ]
         for system in systems:
             for entry in known:
@@ -215,7 +221,9 @@ class Notation:
     def _drug_concept(self, key: str) -> dict[str, Any]:
         file = self._knowledge.drug_files[key]
         coding = self._first(
-            file.get("codes", ()), ("ATC", "RxNorm", "UNII"), lambda e: e.get("kind", "ingredient") == "ingredient"
+            file.get("codes", ()),
+            ("ATC", "RxNorm", "UNII"),
+            lambda e: e.get("kind", "ingredient") == "ingredient",
         )
         return {"coding": [coding]} if coding else {"text": file["name"]["en"]}
 
@@ -230,7 +238,9 @@ class Notation:
         return {"coding": [coding]} if coding else {"text": words}
 
     # ---- the chart ----------------------------------------------------------------------------------------
-    def resources(self, chart: str, form: str = "statements", as_of: date = date(2026, 11, 1)) -> list[Resource]:
+    def resources(
+        self, chart: str, form: str = "statements", as_of: date = date(2026, 11, 1)
+    ) -> list[Resource]:
         """The resources of a chart. ``as_of`` ends what is still being given, as administrations.
 
         Where no line tells of a diagnosis, a multiple myeloma without a day is there. Raises NotationError.
@@ -273,7 +283,9 @@ class Notation:
         return {"resourceType": "Bundle", "type": "collection", "entry": entries}
 
     def _entry(self, line: _Line, form: str, as_of: date) -> Iterable[Resource]:
-        subject = {"reference": f"Patient/{'other-patient' if line.take_any(['of another patient']) else PATIENT}"}
+        subject = {
+            "reference": f"Patient/{'other-patient' if line.take_any(['of another patient']) else PATIENT}"
+        }
         first = line.parts[0]
         word = first.split(" ")[0]
         if word in ("born", "died"):
@@ -332,7 +344,9 @@ class Notation:
             **(
                 {}
                 if unsure == "entered-in-error"
-                else {"clinicalStatus": {"coding": [{"system": f"{_FHIR}/condition-clinical", "code": state}]}}
+                else {
+                    "clinicalStatus": {"coding": [{"system": f"{_FHIR}/condition-clinical", "code": state}]}
+                }
             ),
             **({"onsetDateTime": line.when.start} if line.when.start else {}),
             **({"recordedDate": recorded} if recorded else {}),
@@ -397,7 +411,9 @@ class Notation:
             "id": f"line-{line.number}",
             "patient": subject,
             "type": kind,
-            "clinicalStatus": {"coding": [{"system": f"{_FHIR}/allergyintolerance-clinical", "code": "active"}]},
+            "clinicalStatus": {
+                "coding": [{"system": f"{_FHIR}/allergyintolerance-clinical", "code": "active"}]
+            },
             "code": self._drug_concept(drug),
         }
 
@@ -644,7 +660,9 @@ _RUN = ("active", "completed", "stopped")
 
 def _read(number: int, text: str) -> _Line:
     when, rest = _when(text)
-    line = _Line(number, text, when, [part.strip() for part in re.split(r",(?=(?:[^\"]*\"[^\"]*\")*[^\"]*\Z)", rest)])
+    line = _Line(
+        number, text, when, [part.strip() for part in re.split(r",(?=(?:[^\"]*\"[^\"]*\")*[^\"]*\Z)", rest)]
+    )
     if not rest:
         raise line.wrong("nothing is said of these days")
     return line

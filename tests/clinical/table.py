@@ -85,7 +85,17 @@ def cases_of(file: Path) -> list[Case]:
     found = []
     for entry in yaml.safe_load(file.read_text(encoding="utf-8")) or []:
         name = entry.get("case", "?")
-        strange = set(entry) - {"case", "sentence", "chart", "expect", "as_of", "also", "numbers", "language", "region"}
+        strange = set(entry) - {
+            "case",
+            "sentence",
+            "chart",
+            "expect",
+            "as_of",
+            "also",
+            "numbers",
+            "language",
+            "region",
+        }
         strange -= {"answers", "wrong"}  # of a case still pending
         strange |= set(entry.get("expect", {})) - EXPECTABLE
         if strange or not entry.get("expect"):

@@ -22,7 +22,11 @@ def test_the_state_is_what_a_haematologist_would_say(
 ) -> None:
     resources = notation.resources(case.chart, form, case.as_of)
     question = Question(
-        as_of=case.as_of, region=case.region, language=case.language, patient_id=PATIENT, validation="relevant"
+        as_of=case.as_of,
+        region=case.region,
+        language=case.language,
+        patient_id=PATIENT,
+        validation="relevant",
     )
     answer = assessor.assess(resources, question).to_json()
     invalid = [one["text"] for one in answer["issues"] if one["code"] == "invalid-fhir"]
