@@ -115,6 +115,8 @@ class Purpose(StrEnum):
     OTHER_DISEASE = "other-disease"
     AMYLOIDOSIS = "amyloidosis"
     SMOULDERING = "smouldering"
+    BEFORE_DIAGNOSIS = "before-diagnosis"  # told by dates alone, never charted as such
+    UNCLEAR = "unclear"  # of a drug that nothing identifies: what it was for cannot be told
 
 
 class Given(StrEnum):

@@ -37,6 +37,8 @@ def given(
     line: int | None = None,
     ordered: bool = False,
     reference: str = "",
+    dose: str = "",
+    route: str = "",
 ) -> DrugFact:
     """One MedicationStatement's worth: ``last`` None and not ongoing means stopped on an unrecorded day."""
     return DrugFact(
@@ -49,6 +51,9 @@ def given(
         stop_reason=StopReason(stop),
         purpose=Purpose(purpose) if purpose else None,
         line_number=line,
+        dose=float(dose.split()[0]) if dose else None,
+        dose_unit=dose.split()[1] if dose else "",
+        route=route,
     )
 
 

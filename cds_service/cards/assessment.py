@@ -84,6 +84,26 @@ def _state(state: PatientState) -> dict[str, Any]:
             for key, own in sorted(state.classes.items())
         },
         "labels": list(state.labels),
+        "label_reasons": {
+            key: {
+                "because": reason.because,
+                **_known(threshold=reason.threshold),
+                "derived_from": list(reason.derived_from),
+            }
+            for key, reason in state.label_reasons.items()
+        },
+        "targets": _targets(state),
+        "purposes": [
+            {
+                "drug": decision.drug,
+                "purpose": decision.purpose.value,
+                "certainty": decision.certainty.value,
+                "because": decision.because,
+                "derived_from": list(decision.derived_from),
+            }
+            for decision in state.purposes
+        ],
+        **_known(treatment_free_months=state.treatment_free_months),
         "fitness": {**_known(age=state.age, ecog=state.ecog), "frailty": state.frailty},
         "comorbidities": [
             {
@@ -106,6 +126,24 @@ def _state(state: PatientState) -> dict[str, Any]:
     }
 
 
+def _targets(state: PatientState) -> dict[str, list[dict[str, Any]]]:
+    told: dict[str, list[dict[str, Any]]] = {}
+    for own in state.targets:
+        told.setdefault(own.target, []).append(
+            {
+                "modality": own.modality,
+                "drug": own.drug,
+                **_known(last=str(own.last) if own.last else ""),
+                "ongoing": own.ongoing,
+                "stop_reason": own.stop_reason.value,
+                **_known(best_response=own.best_response.value if own.best_response else ""),
+                "status": own.status.value,
+                "derived_from": list(own.derived_from),
+            }
+        )
+    return told
+
+
 def _line(line: Line) -> dict[str, Any]:
     return {
         "number": line.number,
@@ -119,6 +157,7 @@ def _line(line: Line) -> dict[str, Any]:
         **_known(
             best_response=line.best_response.value if line.best_response else "",
             progression=str(line.progression) if line.progression else "",
+            months_to_progression=line.months_to_progression,
         ),
         "starts_because": line.starts_because,
         "ends_because": line.ends_because,
@@ -132,6 +171,7 @@ def _drug(drug: DrugState) -> dict[str, Any]:
         "status": drug.status.value,
         "certainty": drug.certainty.value,
         **_known(first=str(drug.first) if drug.first else "", last=str(drug.last) if drug.last else ""),
+        **_known(months_on=drug.months_on, months_since_last=drug.months_since_last),
         "intolerant": drug.intolerant,
         "because": drug.because,
         "derived_from": list(drug.derived_from),

@@ -457,9 +457,23 @@ def _matches(reading: Reading, chart: Chart, start: DateSpan | None) -> list[tup
     return []
 
 
+def _treating_myeloma(reading: Reading, chart: Chart) -> list[tuple[DrugMatch, Concept]]:
+    """A cancer drug that nothing here knows, charted as given for the myeloma: a line all the same."""
+    if not chart.terminology.unidentified:
+        return []
+    for concept in (concept for way in medication(reading, chart) for concept in way):
+        if chart.terminology.is_antineoplastic(concept):
+            dosages = _dosages(reading)
+            texts = [reading.text(one, "text") for one in dosages]
+            purpose = _given_for(reading, chart, concept.text, dosages, texts, reading.notes())
+            if purpose in (Purpose.MYELOMA, Purpose.BRIDGING):
+                return [(DrugMatch(chart.terminology.unidentified, how="kind"), concept)]
+    return []
+
+
 def _facts(reading: Reading, chart: Chart, course: _Course, given: Given) -> list[DrugFact]:
     """One fact per drug that the entry names."""
-    matches = _matches(reading, chart, course.first)
+    matches = _matches(reading, chart, course.first) or _treating_myeloma(reading, chart)
     if not matches:
         return []
     course = _of_a_lifetime(reading, chart, course)

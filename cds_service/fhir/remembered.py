@@ -49,6 +49,7 @@ class Remembered:
         self.line_number = terminology.line_number
         self.convert = terminology.convert
         self.plausible = terminology.plausible
+        self.unidentified = terminology.unidentified
         self._drugs = _remember(lambda concept, on: terminology.drugs(concept, on=on))
         self._is_antineoplastic = _remember(terminology.is_antineoplastic)
         self._diagnosis = _remember(terminology.diagnosis)

@@ -219,6 +219,7 @@ def _class(raw: Mapping[str, Any]) -> DrugClass:
         carries_over=bool(raw["carries_over"]),
         counts=bool(raw["counts"]),
         union_of=tuple(raw.get("union_of", ())),
+        modality=str(raw.get("modality", "")),
         source=source_of(raw.get("source")),
     )
 

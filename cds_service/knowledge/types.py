@@ -51,7 +51,7 @@ class Drug:
     key: str
     name: Text
     classes: tuple[str, ...]
-    role: str  # "anti-myeloma", "steroid", "supportive"
+    role: str  # "anti-myeloma", "steroid", "supportive", or "unidentified": a trial drug, cells unnamed
     dose_interval_days: int  # longest usual gap between doses; "while on" lasts until the next would be due
     one_off: bool = False  # CAR-T: a single infusion is a complete treatment
     order_codes: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # system name -> (code, display)
@@ -59,7 +59,17 @@ class Drug:
     @property
     def treats_myeloma(self) -> bool:
         """Whether it makes lines and is judged for choosing: steroids and supportive drugs do not."""
-        return self.role == "anti-myeloma"
+        return self.role in ("anti-myeloma", "unidentified")
+
+    @property
+    def is_steroid(self) -> bool:
+        """Whether it is a steroid: given with many regimens, never a line, never a reason against one."""
+        return self.role == "steroid"
+
+    @property
+    def unidentified(self) -> bool:
+        """Whether it stands for treatment of which the chart does not say what it was."""
+        return self.role == "unidentified"
 
     def is_of(self, drug_class: DrugClass) -> bool:
         """Whether it belongs to the class, or to one of the classes this is the union of."""
@@ -75,6 +85,7 @@ class DrugClass:
     carries_over: bool
     counts: bool  # counts as a class for double/triple/penta labels and makes lines
     union_of: tuple[str, ...] = ()  # BCMA: its three kinds
+    modality: str = ""  # "ADC", "CAR-T", "BsAb" of an agent against a target
     source: Source = Source()
 
 

@@ -4,39 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from cds_service.knowledge.types import Knowledge
+from cds_service.patient.purposes import EXPOSURE_WITHOUT_LINE, NO_TREATMENT_OF_MYELOMA
 from cds_service.record import (
-    MYELOMA,
-    ClinicalRecord,
     DateSpan,
-    DiagnosisStatus,
     DrugFact,
     Given,
-    ProcedureFact,
     Purpose,
     StopReason,
 )
 
 LONG_AGO = date(1900, 1, 1)
 """Earliest day of an uncharted start: before any myeloma drug existed."""
-
-NO_TREATMENT_OF_MYELOMA = frozenset(
-    {
-        Purpose.MOBILISATION,
-        Purpose.CONDITIONING,
-        Purpose.LYMPHODEPLETION,
-        Purpose.PREMEDICATION,
-        Purpose.ANTIEMETIC,
-        Purpose.OTHER_DISEASE,
-    }
-)
-"""Purposes that make a drug no myeloma therapy: neither exposure nor a line."""
-
-EXPOSURE_WITHOUT_LINE = frozenset({Purpose.AMYLOIDOSIS, Purpose.SMOULDERING})
-"""Purposes that expose the patient to the drug, but are no line of myeloma therapy."""
 
 # The reason that counts where several resources on one course give different ones, first wins.
 _GRAVEST_STOP = (
@@ -85,77 +67,22 @@ class Course:
         return self.first.earliest > LONG_AGO
 
 
-def courses(record: ClinicalRecord, knowledge: Knowledge, as_of: date) -> tuple[Course, ...]:
+def courses(facts: Iterable[DrugFact], knowledge: Knowledge, as_of: date) -> tuple[Course, ...]:
     """All courses of anti-myeloma drugs and steroids given for a plasma-cell disease, oldest first.
 
-    Orders never given, drafts and supportive drugs are no exposure; so are drugs given for one of
-    :data:`NO_TREATMENT_OF_MYELOMA`. A CAR-T infusion charted as a procedure is a course of its product.
+    ``facts`` have their purpose decided (:func:`purposes.decided`); what was given for one of
+    :data:`NO_TREATMENT_OF_MYELOMA` is no exposure.
     """
     by_drug: dict[str, list[Course]] = defaultdict(list)
-    for fact in (*record.drugs, *_infused(record.procedures, knowledge)):
-        drug = knowledge.drugs.get(fact.drug)
-        if drug is None or drug.role == "supportive" or fact.given is Given.DRAFT:
-            continue
-        fact = replace(fact, purpose=fact.purpose or _purpose_by_neighbours(fact, record, knowledge))
+    for fact in facts:
         if fact.purpose not in NO_TREATMENT_OF_MYELOMA:
-            by_drug[fact.drug].append(_course(fact, drug.one_off, as_of))
+            by_drug[fact.drug].append(_course(fact, knowledge.drugs[fact.drug].one_off, as_of))
     merged = [
         course
         for key, found in by_drug.items()
         for course in _merged(found, knowledge.drugs[key].dose_interval_days)
     ]
     return tuple(sorted(merged, key=lambda c: (c.first, c.drug, c.last, c.derived_from)))
-
-
-def _infused(procedures: Iterable[ProcedureFact], knowledge: Knowledge) -> Iterator[DrugFact]:
-    for procedure in procedures:
-        if procedure.drug in knowledge.drugs:
-            yield DrugFact(
-                reference=procedure.reference,
-                drug=procedure.drug,
-                given=Given.GIVEN,
-                text=procedure.text,
-                first_dose=procedure.on,
-                last_dose=procedure.on,
-                single_dose=True,
-            )
-
-
-def _purpose_by_neighbours(fact: DrugFact, record: ClinicalRecord, knowledge: Knowledge) -> Purpose | None:
-    """The purpose that a procedure soon afterwards, or the diagnosis of that time, gives away; else None."""
-    if fact.first_dose is None:
-        return None
-    last = fact.last_dose or fact.first_dose
-    for rule in knowledge.definitions["imwg"]["purposes"]:
-        # The whole course must lie in the window: months of oral melphalan before a transplant are
-        # treatment, two days of it are conditioning.
-        too_long = (last.latest - fact.first_dose.earliest).days >= rule.get(
-            "longest_days", rule["within_days"]
-        )
-        if fact.drug not in rule["drugs"] or fact.ongoing or too_long:
-            continue
-        reach = timedelta(days=rule["within_days"])
-        for procedure in record.procedures:
-            if procedure.kind not in rule["before"] or procedure.on is None:
-                continue
-            begins_close = procedure.on.earliest - reach <= fact.first_dose.earliest
-            if begins_close and last.latest <= procedure.on.latest:
-                return Purpose(rule["purpose"])
-    return Purpose.SMOULDERING if _while_smouldering(fact, record) else None
-
-
-def _while_smouldering(fact: DrugFact, record: ClinicalRecord) -> bool:
-    """Whether the drug began after a charted smouldering disease and ended before the myeloma's onset."""
-    sure = [d for d in record.diagnoses if not d.provisional and d.onset is not None]
-    smouldering = [d.onset for d in sure if d.kind == "smouldering-myeloma" and d.onset]
-    # A relapse entry's onset is that of the relapse: it says nothing of when the myeloma began.
-    active = [
-        d.onset for d in sure if d.kind == MYELOMA and d.status is not DiagnosisStatus.RELAPSE and d.onset
-    ]
-    if not smouldering or fact.first_dose is None or fact.last_dose is None or fact.ongoing:
-        return False
-    began = min(smouldering).earliest <= fact.first_dose.earliest
-    return began and bool(active) and fact.last_dose.latest < min(active).earliest
 
 
 def _course(fact: DrugFact, one_off: bool, as_of: date) -> Course:

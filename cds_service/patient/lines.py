@@ -15,8 +15,9 @@ from typing import Any
 
 from cds_service.knowledge.types import Knowledge
 from cds_service.knowledge.wording import sentence
-from cds_service.patient.exposures import DECIDED, EXPOSURE_WITHOUT_LINE, LONG_AGO, Course
+from cds_service.patient.exposures import DECIDED, LONG_AGO, Course
 from cds_service.patient.progression import Event
+from cds_service.patient.purposes import EXPOSURE_WITHOUT_LINE, TRANSPLANTS
 from cds_service.patient.types import Certainty, Line
 from cds_service.record import (
     RESPONDING,
@@ -30,8 +31,6 @@ from cds_service.record import (
     Severity,
     StopReason,
 )
-
-TRANSPLANTS = frozenset({"autologous-sct", "allogeneic-sct", "sct-unspecified"})
 
 _ENDS = {
     StopReason.PROGRESSION: "progression",
@@ -98,7 +97,7 @@ def count_lines(
         for c in courses
         if knowledge.drugs[c.drug].treats_myeloma and c.purpose not in EXPOSURE_WITHOUT_LINE
     ]
-    steroids = [c for c in courses if knowledge.drugs[c.drug].role == "steroid"]
+    steroids = [c for c in courses if knowledge.drugs[c.drug].is_steroid]
     transplants = _distinct_transplants(record.procedures)
     drafts = _collect(treatment, transplants, events, record.responses, numbers)
     drafts = [d for d in drafts if _is_line(d, events, numbers)]
@@ -515,7 +514,7 @@ def _regimen_name(draft: _Draft, steroids: Sequence[Course], knowledge: Knowledg
         known.setdefault(entry["key"], set(entry["components"]))
 
     def is_steroid(key: str) -> bool:
-        return key in knowledge.drugs and knowledge.drugs[key].role == "steroid"
+        return key in knowledge.drugs and knowledge.drugs[key].is_steroid
 
     matching = [
         (with_steroid != any(map(is_steroid, parts)), len(parts), key)

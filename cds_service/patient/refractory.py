@@ -50,21 +50,26 @@ def drug_states(
     """
     states: dict[str, DrugState] = {}
     unknown: list[Unknown] = []
+    unnamed = [c for c in courses if c.one_off and knowledge.drugs[c.drug].unidentified]
+    unnamed_cells = tuple(sorted({r for c in unnamed for r in c.derived_from}))
     for key, drug in sorted(knowledge.drugs.items()):
-        if drug.role == "supportive":
-            continue
         own = [c for c in courses if c.drug == key]
+        if drug.role == "supportive" or (drug.unidentified and not own):
+            continue
         if own:
             verdicts = [_judge(course, line_of.get(course), evidence, knowledge) for course in own]
             state = _summed(own, verdicts)
         else:
-            status = Status.NAIVE if evidence.history_known else Status.UNKNOWN
-            name = "naive" if evidence.history_known else "unknown-history"
+            by = unnamed_cells if drug.one_off else ()
+            status = Status.NAIVE if evidence.history_known and not by else Status.UNKNOWN
+            name, settles = ("unknown-product", "product") if by else ("unknown-history", "history")
+            name = "naive" if status is Status.NAIVE else name
             text = sentence(knowledge.definitions, "drug_state", name, drug=drug.name)
-            state = DrugState(key, status, Certainty.COMPUTED, text.in_language(evidence.language))
-            verdicts = [_Verdict(status, Certainty.COMPUTED, state.because, settles="history")]
+            because = text.in_language(evidence.language)
+            state = DrugState(key, status, Certainty.COMPUTED, because, derived_from=by)
+            verdicts = [_Verdict(status, Certainty.COMPUTED, because, settles=settles)]
         states[key] = state
-        if state.status is Status.UNKNOWN and own:
+        if state.status is Status.UNKNOWN and (own or state.derived_from):
             verdict = next(v for v in verdicts if v.status is Status.UNKNOWN)
             text = sentence(knowledge.definitions, "would_settle", verdict.settles, drug=drug.name)
             unknown.append(Unknown(f"refractory:{key}", text.in_language(evidence.language)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from cds_service.record import ComorbidityFact, DateSpan, Issue, Measurement, Response
+from cds_service.record import ComorbidityFact, DateSpan, Issue, Measurement, Purpose, Response, StopReason
 
 
 class Status(StrEnum):
@@ -44,6 +44,8 @@ class DrugState:
     ongoing: bool = False
     intolerant: bool = False
     derived_from: tuple[str, ...] = ()
+    months_on: float | None = None  # over all its courses; None where a date leaves a month or more of doubt
+    months_since_last: float | None = None  # from its last dose to the evaluation date; None while ongoing
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Line:
     ends_because: str
     certainty: Certainty
     derived_from: tuple[str, ...] = ()
+    months_to_progression: float | None = None  # from its first dose; None where dates leave a month of doubt
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,41 @@ class Unknown:
     what: str  # "refractory:bortezomib", "ecog", "prior-lines" ...
     would_settle: str
     changes_suggestions: bool = False
+
+
+@dataclass(frozen=True)
+class PurposeDecision:
+    """What a charted drug was given for, where that was not treating the myeloma, or was bridging."""
+
+    drug: str
+    purpose: Purpose
+    certainty: Certainty  # documented: the chart says so; computed: by dates, dose, procedures; or presumed
+    because: str
+    derived_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TargetExposure:
+    """Exposure to a target (BCMA, GPRC5D) by one drug; ``modality`` as in mappings/classes.yaml."""
+
+    target: str
+    modality: str  # "CAR-T", "BsAb", "ADC"
+    drug: str
+    last: DateSpan | None
+    ongoing: bool
+    stop_reason: StopReason
+    best_response: Response | None
+    status: Status
+    derived_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LabelReason:
+    """Why a label holds: a whole sentence, the threshold that fired where there is one, the resources."""
+
+    because: str
+    threshold: str = ""
+    derived_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,6 +153,11 @@ class PatientState:
     drugs: Mapping[str, DrugState]
     classes: Mapping[str, ClassState]
     labels: tuple[str, ...]
+    label_reasons: Mapping[str, LabelReason] = field(default_factory=dict)
+    open_labels: frozenset[str] = frozenset()  # which a missing date leaves undecided
+    purposes: tuple[PurposeDecision, ...] = ()
+    targets: tuple[TargetExposure, ...] = ()
+    treatment_free_months: float | None = None  # since the last dose against myeloma; 0.0 while on treatment
     progressions: tuple[Progression, ...] = ()
     progressed_on_last: bool | None = None  # PD on or within 60 days of the last therapy; None unknown
     first_remission_months: float | None = None  # first dose of line 1 to its progression

@@ -126,8 +126,7 @@ class Evaluator:
             return Outcome(True)
         if self._state.prior_lines is None:
             return Outcome(None, ("prior-lines",))
-        undated = self._state.first_remission_months is None and self._state.needs_treatment_choice
-        if argument == "functional-high-risk" and undated:
+        if argument in self._state.open_labels:
             return Outcome(None, ("months",))
         return Outcome(False)
 

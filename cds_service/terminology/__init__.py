@@ -67,6 +67,11 @@ class Terminology:
         """
         return self._drugs.find(concept, on)
 
+    @property
+    def unidentified(self) -> str:
+        """The key that stands for a drug against myeloma of which nothing else is known; "" if none does."""
+        return self._drugs.unidentified
+
     def is_antineoplastic(self, concept: Concept) -> bool:
         """Whether a medication is a cancer drug by its kind, mapped or not."""
         return self._drugs.is_antineoplastic(concept)

@@ -65,8 +65,14 @@ class Drugs:
             (entry["system"], spelled(entry["system"], entry["code"])[0]) for entry in kinds["code_prefixes"]
         )
         self._antineoplastic_words: Lexicon[bool] = Lexicon(Phrase(text, True) for text in kinds["phrases"])
-        self._one_off = frozenset(d["key"] for d in drug_files.values() if d["one_off"])
+        self._unidentified = {
+            d["key"]: d["one_off"] for d in drug_files.values() if d["role"] == "unidentified"
+        }
+        self._one_off = frozenset(
+            d["key"] for d in drug_files.values() if d["one_off"] and d["key"] not in self._unidentified
+        )
         self._against_cancer = frozenset(d["key"] for d in drug_files.values() if d["role"] == "anti-myeloma")
+        self.unidentified = next(iter(sorted(k for k, once in self._unidentified.items() if not once)), "")
 
     def find(self, concept: Concept, on: date | None) -> tuple[DrugMatch, ...]:
         """The drugs of a medication on a day; () where nothing is known of it. Codes win over words."""
@@ -157,7 +163,9 @@ class Drugs:
                     drug, how="regimen", confidence=mention.phrase.confidence, regimen=regimen.key
                 )
                 by_drug.setdefault(drug, match)
-        return tuple(by_drug.values())
+        # "Study drug: daratumumab" is daratumumab.
+        identified = {drug: match for drug, match in by_drug.items() if drug not in self._unidentified}
+        return tuple((identified or by_drug).values())
 
     def _meant(self, words: tuple[Word, ...], mentions: Iterable[Mention[Any]]) -> list[Mention[Any]]:
         """Mentions that are neither negated nor hypothetical; past ones only where nothing else is said."""

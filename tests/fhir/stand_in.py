@@ -70,6 +70,8 @@ def _words(concept: Concept) -> str:
 class StandIn:
     """As much of the terminology as the tables of the reader need."""
 
+    unidentified = ""
+
     def drugs(self, concept: Concept, *, on: date | None = None) -> tuple[DrugMatch, ...]:
         words = re.findall(r"[a-z0-9]+", _words(concept))
         for word in words:

@@ -1,0 +1,431 @@
+"""What each charted drug was given for, and how that is known.
+
+A purpose that the chart states goes before all. Where it states none, the rules of definitions/imwg.yaml,
+"purposes", are asked: by the procedure that followed, the dose and route, the drugs beside it, the diagnosis
+of that time. A drug for which no rule speaks treats the myeloma.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+from cds_service.knowledge.types import Knowledge, Text
+from cds_service.knowledge.wording import sentence
+from cds_service.patient.types import Certainty, PurposeDecision
+from cds_service.record import (
+    MYELOMA,
+    ClinicalRecord,
+    DateSpan,
+    DiagnosisStatus,
+    DrugFact,
+    Given,
+    ProcedureFact,
+    Purpose,
+)
+
+NO_TREATMENT_OF_MYELOMA = frozenset(
+    {
+        Purpose.MOBILISATION,
+        Purpose.CONDITIONING,
+        Purpose.LYMPHODEPLETION,
+        Purpose.PREMEDICATION,
+        Purpose.ANTIEMETIC,
+        Purpose.OTHER_DISEASE,
+        Purpose.UNCLEAR,
+    }
+)
+"""Purposes that make a drug no myeloma therapy: neither exposure nor a line."""
+
+EXPOSURE_WITHOUT_LINE = frozenset({Purpose.AMYLOIDOSIS, Purpose.SMOULDERING, Purpose.BEFORE_DIAGNOSIS})
+"""Purposes that expose the patient to the drug, but are no line of myeloma therapy."""
+
+
+@dataclass(frozen=True)
+class _Told:
+    """The purpose of one entry and how it is known; ``rule`` names the sentence that says so."""
+
+    purpose: Purpose
+    certainty: Certainty
+    rule: str
+    derived_from: tuple[str, ...] = ()
+    by: str = ""  # the procedure, drug or dose that tells it
+
+
+def decided(
+    record: ClinicalRecord, knowledge: Knowledge, language: str
+) -> tuple[tuple[DrugFact, ...], tuple[PurposeDecision, ...]]:
+    """The drug entries of anti-myeloma drugs and steroids with their purpose, and every decision made.
+
+    A decision is told where a drug was given for something else than treating the myeloma, or as bridging;
+    entries of one drug decided alike are one decision. Drafts and supportive drugs are left out.
+    """
+    told: dict[tuple[str, Purpose, Certainty, str, str], list[tuple[DrugFact, _Told]]] = defaultdict(list)
+    facts = []
+    chart = _Neighbours(record, knowledge)
+    for fact in (*record.drugs, *_infused(record, knowledge)):
+        drug = knowledge.drugs.get(fact.drug)
+        if drug is None or drug.role == "supportive" or fact.given is Given.DRAFT:
+            continue
+        decision = chart.purpose_of(fact)
+        if decision is not None:
+            fact = replace(fact, purpose=decision.purpose)
+            if decision.purpose is not Purpose.MYELOMA:
+                key = (fact.drug, decision.purpose, decision.certainty, decision.rule, decision.by)
+                told[key].append((fact, decision))
+        facts.append(fact)
+    decisions = [_decision(own, knowledge, language) for own in told.values()]
+    return tuple(facts), tuple(sorted(decisions, key=lambda d: (d.drug, d.purpose, d.derived_from)))
+
+
+def implied_transplants(record: ClinicalRecord, facts: Iterable[DrugFact]) -> tuple[ProcedureFact, ...]:
+    """A transplant for each conditioning that no charted transplant follows: nobody gets one without.
+
+    Dated from the day of the conditioning to three days after it.
+    """
+    found: list[ProcedureFact] = []
+    for fact in sorted(facts, key=lambda f: (str(f.first_dose), f.reference)):
+        if fact.purpose is not Purpose.CONDITIONING or fact.first_dose is None:
+            continue
+        last = fact.last_dose or fact.first_dose
+        near = timedelta(days=30)
+        charted = any(
+            p.kind in TRANSPLANTS
+            and (
+                p.on is None
+                or (
+                    p.on.latest >= fact.first_dose.earliest - near
+                    and p.on.earliest <= max(last.latest, fact.first_dose.latest) + near
+                )
+            )
+            for p in (*record.procedures, *found)
+        )
+        if not charted:
+            on = DateSpan(last.earliest, last.latest + timedelta(days=3))
+            found.append(ProcedureFact(fact.reference, "sct-unspecified", on, text=fact.text))
+    return tuple(found)
+
+
+TRANSPLANTS = frozenset({"autologous-sct", "allogeneic-sct", "sct-unspecified"})
+"""Kinds of procedure that are a stem-cell transplant."""
+
+INFUSION = "cart-infusion"
+"""The kind of procedure that is an infusion of CAR-T cells."""
+
+
+def _infused(record: ClinicalRecord, knowledge: Knowledge) -> Iterable[DrugFact]:
+    """CAR-T infusions charted as procedures; one whose product nothing names is of an unidentified one."""
+    unnamed = next((k for k, d in sorted(knowledge.drugs.items()) if d.unidentified and d.one_off), "")
+    products = [f for f in record.drugs if f.drug in knowledge.drugs and knowledge.drugs[f.drug].one_off]
+    named = [p for p in record.procedures if p.drug in knowledge.drugs]
+    for procedure in record.procedures:
+        drug = procedure.drug if procedure.drug in knowledge.drugs else ""
+        if not drug and procedure.kind == INFUSION:
+            days = [f.first_dose for f in products] + [p.on for p in named]
+            drug = "" if any(_same_infusion(procedure.on, day) for day in days) else unnamed
+        if drug:
+            yield DrugFact(
+                reference=procedure.reference,
+                drug=drug,
+                given=Given.GIVEN,
+                text=procedure.text,
+                first_dose=procedure.on,
+                last_dose=procedure.on,
+                single_dose=True,
+            )
+
+
+def _same_infusion(one: DateSpan | None, other: DateSpan | None) -> bool:
+    if one is None or other is None:
+        return True
+    near = timedelta(days=14)
+    return one.earliest - near <= other.latest and other.earliest - near <= one.latest
+
+
+class _Neighbours:
+    """What stands beside a drug in one chart."""
+
+    def __init__(self, record: ClinicalRecord, knowledge: Knowledge) -> None:
+        self._record = record
+        self._knowledge = knowledge
+        self._numbers: Mapping[str, Any] = knowledge.definitions["imwg"]["purposes"]
+        drugs = [f for f in record.drugs if f.drug in knowledge.drugs and f.given is not Given.DRAFT]
+        self._drugs = [f for f in drugs if f.first_dose is not None]
+        self._infusions = [
+            (f.reference, f.first_dose) for f in self._drugs if knowledge.drugs[f.drug].one_off
+        ] + [(p.reference, p.on) for p in record.procedures if p.kind == INFUSION and p.on]
+
+    def purpose_of(self, fact: DrugFact) -> _Told | None:
+        """The purpose of one entry; None where nothing speaks against treatment of the myeloma."""
+        if fact.purpose is not None:
+            return _Told(fact.purpose, Certainty.DOCUMENTED, "charted")
+        if fact.first_dose is None:
+            return None
+        for rule in self._numbers["rules"]:
+            if fact.drug in rule["drugs"] and (told := self._by_rule(fact, rule)) is not None:
+                return told
+        if self._knowledge.drugs[fact.drug].one_off:
+            return None
+        return (
+            self._while_smouldering(fact)
+            or self._before_diagnosis(fact)
+            or self._as_bridging(fact)
+            or self._unidentified(fact)
+        )
+
+    # ---- dose, route, procedures and drugs beside it -------------------------------------------------------
+    def _by_rule(self, fact: DrugFact, rule: Mapping[str, Any]) -> _Told | None:
+        last = fact.last_dose or fact.first_dose
+        if fact.first_dose is None or last is None or fact.ongoing:
+            return None
+        # The whole course must be short: months of oral treatment before a transplant are treatment, two
+        # days are conditioning.
+        if (last.latest - fact.first_dose.earliest).days >= rule["longest_days"]:
+            return None
+        if "routes" in rule and fact.route and fact.route not in rule["routes"]:
+            return None
+        told = _Told(Purpose(rule["purpose"]), Certainty(rule["certainty"]), "")
+        if "dose" in rule:
+            if not _dose_fits(fact, rule["dose"]):
+                return None
+            told = replace(told, rule="by-dose", by=f"{fact.dose:g} {fact.dose_unit}")
+        if "before" in rule:
+            followed = self._followed_by(fact, last, rule)
+            if followed is None:
+                return None
+            told = replace(told, rule="by-procedure", by=followed.kind, derived_from=(followed.reference,))
+        if "beside" in rule:
+            beside = self._beside(fact, rule["beside"], rule["within_days"])
+            if beside is None:
+                return None
+            told = replace(told, rule="by-drug", by=beside.drug, derived_from=(beside.reference,))
+        if "beside_purposes" in rule:
+            beside = self._beside_another_purpose(fact, rule["beside_purposes"], rule["within_days"])
+            if beside is None:
+                return None
+            told = replace(told, rule="by-drug", by=beside.drug, derived_from=(beside.reference,))
+        return told
+
+    def _followed_by(self, fact: DrugFact, last: DateSpan, rule: Mapping[str, Any]) -> ProcedureFact | None:
+        reach = timedelta(days=rule["within_days"])
+        for procedure in self._record.procedures:
+            if procedure.kind not in rule["before"] or procedure.on is None or fact.first_dose is None:
+                continue
+            begins_close = procedure.on.earliest - reach <= fact.first_dose.earliest
+            if begins_close and last.latest <= procedure.on.latest:
+                return procedure
+        return None
+
+    def _beside(self, fact: DrugFact, drugs: Sequence[str], within_days: int) -> DrugFact | None:
+        reach = timedelta(days=within_days)
+        for other in self._drugs:
+            if other.drug in drugs and other.first_dose and fact.first_dose:
+                begun = other.first_dose
+                if begun.earliest - reach <= fact.first_dose.latest and (
+                    fact.first_dose.earliest - reach <= begun.latest
+                ):
+                    return other
+        return None
+
+    def _beside_another_purpose(
+        self, fact: DrugFact, purposes: Sequence[str], within_days: int
+    ) -> DrugFact | None:
+        """A drug begun at the same time that was itself given for one of ``purposes``."""
+        for other in self._drugs:
+            # A steroid's purpose may rest on its neighbours in turn; no chemotherapy's does.
+            if other.drug == fact.drug or self._knowledge.drugs[other.drug].is_steroid:
+                continue
+            if self._beside(fact, [other.drug], within_days) is None:
+                continue
+            told = self.purpose_of(other)
+            if told is not None and told.purpose.value in purposes and _near(fact, other, within_days):
+                return other
+        return None
+
+    # ---- the diagnosis of that time ------------------------------------------------------------------------
+    def _while_smouldering(self, fact: DrugFact) -> _Told | None:
+        """The drug began after a charted smouldering disease and ended before the myeloma's onset."""
+        sure = [d for d in self._record.diagnoses if not d.provisional and d.onset is not None]
+        smouldering = [d for d in sure if d.kind == "smouldering-myeloma" and d.onset]
+        # A relapse entry's onset is that of the relapse: it says nothing of when the myeloma began.
+        active = [
+            d.onset for d in sure if d.kind == MYELOMA and d.status is not DiagnosisStatus.RELAPSE and d.onset
+        ]
+        if not smouldering or fact.first_dose is None or fact.last_dose is None or fact.ongoing:
+            return None
+        first = min(smouldering, key=lambda d: (d.onset, d.reference))
+        began = first.onset is not None and first.onset.earliest <= fact.first_dose.earliest
+        if not began or not active or fact.last_dose.latest >= min(active).earliest:
+            return None
+        return _Told(Purpose.SMOULDERING, Certainty.COMPUTED, "while-smouldering", (first.reference,))
+
+    def _before_diagnosis(self, fact: DrugFact) -> _Told | None:
+        """The drug ended long before the myeloma was known, given alone or with drugs of other diseases.
+
+        An onset may have been typed wrongly, so nothing of the disease may be charted before it, and the
+        exposure is kept.
+        """
+        numbers = self._numbers["before_diagnosis"]
+        if fact.last_dose is None or fact.first_dose is None or fact.ongoing:
+            return None
+        entries = [d for d in self._record.diagnoses if d.kind == MYELOMA]
+        days = [day for d in entries for day in (d.onset, d.recorded) if day is not None]
+        if not any(d.onset for d in entries):
+            return None
+        begun = min(days).earliest
+        apart = timedelta(days=numbers["apart_days"])
+        if fact.last_dose.latest + apart >= begun:
+            return None
+        known_before = any(r.on and r.on.earliest < begun for r in self._record.responses) or any(
+            p.on and p.on.earliest < begun and p.kind in TRANSPLANTS for p in self._record.procedures
+        )
+        if known_before:
+            return None
+        others = {
+            o.drug
+            for o in self._drugs
+            if o.drug != fact.drug
+            and self._knowledge.drugs[o.drug].treats_myeloma
+            and _near(fact, o, numbers["together_days"])
+        }
+        allowed = set(numbers["drugs"])
+        together = others if self._knowledge.drugs[fact.drug].is_steroid else {fact.drug, *others}
+        if others and not together <= allowed:
+            return None
+        first = min((d for d in entries if d.onset), key=lambda d: (d.onset, d.reference))
+        return _Told(
+            Purpose.BEFORE_DIAGNOSIS,
+            Certainty.PRESUMED,
+            "before-diagnosis",
+            (first.reference,),
+            str(first.onset),
+        )
+
+    # ---- before CAR-T cells --------------------------------------------------------------------------------
+    def _as_bridging(self, fact: DrugFact) -> _Told | None:
+        """The drug was begun after the cells were taken, or so shortly before the infusion that they were.
+
+        Bridging belongs to the line of the infusion.
+        """
+        numbers = self._numbers["bridging"]
+        if fact.first_dose is None or fact.last_dose is None or fact.ongoing:
+            return None
+        if not self._knowledge.drugs[fact.drug].treats_myeloma:
+            return None
+        for reference, on in sorted(self._infusions, key=lambda i: (str(i[1]), i[0])):
+            if on is None or fact.last_dose.latest > on.latest or fact.first_dose.latest >= on.earliest:
+                continue
+            taken = [
+                p
+                for p in self._record.procedures
+                if p.kind in numbers["apheresis"]
+                and p.on is not None
+                and p.on.latest <= fact.first_dose.earliest
+                and (on.earliest - p.on.latest).days <= numbers["after_apheresis_days"]
+            ]
+            if taken:
+                apheresis = max(taken, key=lambda p: (str(p.on), p.reference))
+                if apheresis.on is None or self._given_before(fact, apheresis.on.earliest, numbers):
+                    continue
+                return _Told(
+                    Purpose.BRIDGING,
+                    Certainty.COMPUTED,
+                    "after-apheresis",
+                    tuple(sorted((reference, apheresis.reference))),
+                )
+            charted = any(
+                p.kind in numbers["apheresis"]
+                and p.on is not None
+                and (on.earliest - p.on.latest).days <= numbers["after_apheresis_days"]
+                and p.on.earliest <= on.latest
+                for p in self._record.procedures
+            )
+            reach = on.latest - timedelta(days=numbers["without_apheresis_days"])
+            close = fact.first_dose.earliest >= reach and not self._given_before(fact, reach, numbers)
+            if close and not charted:
+                return _Told(Purpose.BRIDGING, Certainty.PRESUMED, "before-infusion", (reference,))
+        return None
+
+    def _given_before(self, fact: DrugFact, day: date, numbers: Mapping[str, Any]) -> bool:
+        """Whether the same drug was already given before the day: then it goes on, it does not bridge."""
+        return any(
+            other.drug == fact.drug
+            and other.first_dose is not None
+            and other.first_dose.earliest < day
+            and _near(fact, other, numbers["after_apheresis_days"])
+            for other in self._drugs
+        )
+
+    # ---- drugs without a name ------------------------------------------------------------------------------
+    def _unidentified(self, fact: DrugFact) -> _Told | None:
+        """An unidentified drug with no charted reason treats the myeloma if begun with one that does."""
+        if not self._knowledge.drugs[fact.drug].unidentified or fact.first_dose is None:
+            return None
+        days = self._knowledge.definitions["imwg"]["lines"]["assembly_days"]
+        known = sorted(k for k, d in self._knowledge.drugs.items() if d.treats_myeloma and not d.unidentified)
+        if self._beside(fact, known, days) is not None:
+            return None
+        return _Told(Purpose.UNCLEAR, Certainty.PRESUMED, "unclear")
+
+
+def _near(fact: DrugFact, other: DrugFact, days: int) -> bool:
+    """Whether two entries, as far as their days are known, overlap or lie within ``days`` of each other."""
+    if fact.first_dose is None or other.first_dose is None:
+        return False
+    reach = timedelta(days=days)
+
+    def end(entry: DrugFact) -> date:
+        if entry.ongoing:
+            return date.max - timedelta(days=days)
+        last = entry.last_dose or entry.first_dose
+        return last.latest if last else date.min
+
+    return fact.first_dose.earliest - reach <= end(other) and other.first_dose.earliest - reach <= end(fact)
+
+
+def _dose_fits(fact: DrugFact, dose: Mapping[str, Any]) -> bool:
+    """Whether the charted single dose is in the rule's unit and between its limits."""
+    unit = fact.dose_unit.casefold().replace(" ", "").replace("²", "2").replace("^", "")
+    if fact.dose is None or unit not in dose["units"]:
+        return False
+    return bool(dose.get("at_least", 0) <= fact.dose <= dose.get("at_most", float("inf")))
+
+
+def _decision(own: Sequence[tuple[DrugFact, _Told]], knowledge: Knowledge, language: str) -> PurposeDecision:
+    fact, told = own[0]
+    days = [d for f, _ in own for d in (f.first_dose, f.last_dose) if d is not None]
+    undated = sentence(knowledge.definitions, "drug_state", "undated")
+    when: Text | str = undated
+    if days:
+        first, last = min(days), max(days, key=lambda d: d.latest)
+        when = str(first) if first == last else f"{first} - {last}"
+    name = sentence(knowledge.definitions, "purpose_name", told.purpose.value)
+    by: Text | str = told.by
+    if told.rule == "by-procedure":
+        by = _procedure_name(told.by, knowledge)
+    elif told.rule == "by-drug":
+        by = knowledge.drugs[told.by].name
+    text = sentence(
+        knowledge.definitions,
+        "purpose",
+        told.rule,
+        drug=knowledge.drugs[fact.drug].name,
+        date=when,
+        purpose=name,
+        by=by,
+    )
+    references = {f.reference for f, _ in own} | {r for _, t in own for r in t.derived_from}
+    return PurposeDecision(
+        drug=fact.drug,
+        purpose=told.purpose,
+        certainty=told.certainty,
+        because=text.in_language(language),
+        derived_from=tuple(sorted(references)),
+    )
+
+
+def _procedure_name(kind: str, knowledge: Knowledge) -> Text:
+    return sentence(knowledge.definitions, "procedure_name", kind)
