@@ -7,8 +7,8 @@
     2020-11-01..2023-04-20 lenalidomide 10 mg PO, stopped: progression
     2023-05-02 progression
 
-docs/clinical-cases.md tells the whole of it. Codes are those of mappings/, looked up by what they mean; words in
-quotation marks are text without a code. A word that is not known is a :class:`NotationError` with its line.
+docs/clinical-cases.md tells the whole of it. Codes are those of mappings/, looked up by what they mean; words
+in quotation marks are text without a code. An unknown word is a :class:`NotationError` with its line.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ _PROCEDURES = {
     "stem cell transplant": "sct-unspecified",
     "stem cell collection": "stem-cell-collection",
     "leukapheresis": "leukapheresis",
+    "apheresis": "apheresis",
     "CAR-T infusion": "cart-infusion",
     "radiotherapy": "radiotherapy",
     "bone marrow biopsy": "bone-marrow-biopsy",

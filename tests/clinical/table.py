@@ -44,6 +44,7 @@ EXPECTABLE = {
     "issues_without",
     "intolerant",
     "because",
+    "purposes",
     "labs",
     "state",
 }
@@ -127,7 +128,7 @@ def _listed(value: Any) -> Iterable[str]:
     return value.split() if isinstance(value, str) else value
 
 
-# ---- expectation against answer ------------------------------------------------------------------------------
+# ---- expectation against answer ---------------------------------------------------------------------------
 @dataclass
 class _Differences:
     found: list[str] = field(default_factory=list)
@@ -146,7 +147,7 @@ class _Differences:
 def differences(
     case: Case, state: Mapping[str, Any], issues: Iterable[Mapping[str, Any]], form: str = "statements"
 ) -> list[str]:
-    """Where the ``state`` of an assessment, and its issues, differ from what a case expects; [] where nowhere.
+    """Where the ``state`` of an assessment, and its issues, differ from what a case expects; else [].
 
     Known from orders alone, a drug's state is computed where a statement would document it: of that form the
     certainty is not asked.
@@ -185,6 +186,12 @@ def differences(
     if "intolerant" in expect:
         intolerant = sorted(key for key, drug in state["drugs"].items() if drug["intolerant"])
         told.same("intolerant", sorted(expect["intolerant"]), intolerant)
+    if "purposes" in expect:
+        decided = {one["drug"]: f"{one['purpose']} ({one['certainty']})" for one in state["purposes"]}
+        for key, value in expect["purposes"].items():
+            words = decided.pop(key, "none")
+            told.same(f"purpose of {key}", value, words if "(" in value else words.split(" ")[0])
+        told.same("other purposes", {}, decided)
     for key, value in expect.get("labs", {}).items():
         told.same(key, value, state["labs"].get(key, {}).get("value"))
     if "state" in expect:

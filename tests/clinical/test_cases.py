@@ -1,4 +1,4 @@
-"""Each clinical case through the whole path, as a caller would ask it; docs/clinical-cases.md tells how to read them."""
+"""Each clinical case through the whole path, as a caller would ask it; see docs/clinical-cases.md."""
 
 from __future__ import annotations
 

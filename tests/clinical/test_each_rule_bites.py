@@ -1,7 +1,7 @@
 """No number of definitions/imwg.yaml is idle: changed either way, at least one clinical case no longer holds.
 
-Cases name the numbers that decide them (``numbers``), by their path in the file; those are tried first. What is
-changed: each number of the rooms that derive the state, up and down; each entry of a list, left out.
+Cases name the numbers that decide them (``numbers``), by their path in the file; those are tried first. Each
+number by which the state is derived is changed, up and down, and each entry of a list is left out.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from tests.clinical.notation import PATIENT, Notation
 from tests.clinical.table import Case, cases, differences
 
 NOT_OF_THE_STATE_OF_THE_DISEASE = {
-    "reach_days": "how long a laboratory value or an event speaks for the present: tests/definitions/test_fitness.py",
+    "reach_days": "how long a value or an event speaks for the present: tests/definitions/test_fitness.py",
     "clearance": "the Cockcroft-Gault formula: tests/definitions/test_fitness.py",
 }
 """Parts of the file that need not bite here, and why."""
 
-_TELLS_WHENCE = ("source", "mark", "url", "doi", "at", "document", "purpose", "last_checked")
+_TELLS_WHENCE = ("source", "mark", "note", "last_checked")
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,15 @@ class Change:
 def changes(node: Any, path: tuple[str | int, ...] = ()) -> Iterator[Change]:
     """Every change of the definitions: numbers clearly up and down, entries of lists left out."""
     if isinstance(node, Mapping):
+        if node.get("used") is False:
+            return  # a definition that a hospital may switch on
         for key, value in node.items():
             if not str(key).endswith(_TELLS_WHENCE):
                 yield from changes(value, (*path, key))
     elif isinstance(node, list):
         for place, value in enumerate(node):
+            if isinstance(value, Mapping) and value.get("used") is False:
+                continue
             yield Change((*path, place), None)
             if isinstance(value, Mapping):
                 yield from changes(value, (*path, place))
@@ -141,7 +145,8 @@ def test_all_cases_hold_as_the_definitions_are(table: Table, knowledge: Knowledg
 def test_some_case_fails_where_a_number_is_another(
     change: Change, table: Table, knowledge: Knowledge
 ) -> None:
-    assert table.first_that_fails(change, change.made(knowledge)), f"no case notices {change}"
+    if table.first_that_fails(change, change.made(knowledge)) is None:
+        pytest.fail(f"no case notices {change}", pytrace=False)
 
 
 def test_cases_name_numbers_that_are_there(table: Table) -> None:
