@@ -228,6 +228,7 @@ class ResponseFact:
     trend: str = ""  # "improved", "stable", "worsened", "undetermined" or ""
     text: str = ""
     derived_from: tuple[str, ...] = ()  # of a computed one: all resources it rests on
+    refractory_to: tuple[str, ...] = ()  # drugs that the words name; () with no_response: whatever runs then
 
 
 @dataclass(frozen=True, order=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from cds_service.fhir.accessors import NO_CONCEPT, Reading, decimal
@@ -101,9 +102,7 @@ def observation(reading: Reading, chart: Chart) -> list[ResponseFact | Measureme
 
 def _dated(fact: ResponseFact | Measurement, on: DateSpan | None) -> ResponseFact | Measurement:
     if isinstance(fact, ResponseFact):
-        return ResponseFact(
-            fact.reference, on, fact.category, fact.progression, fact.no_response, fact.trend, fact.text
-        )
+        return replace(fact, on=on)
     return Measurement(fact.reference, fact.concept, on, fact.value, fact.unit, fact.text)
 
 
@@ -188,6 +187,7 @@ def _response(
                 match.no_response,
                 match.trend,
                 text,
+                refractory_to=match.refractory_to,
             )
             return
     if answers and node.get("dataAbsentReason") is None:

@@ -31,6 +31,7 @@ from cds_service.record import (
     Completeness,
     DiagnosisFact,
     DrugFact,
+    Given,
     Issue,
     Measurement,
     PatientFacts,
@@ -256,10 +257,26 @@ def _safely(
             return []
         reading.unknown_fields()
         facts = list(reader(reading, chart))
+        facts += _named_refractoriness(reading, chart, facts)
     except Exception as problem:
         found.unreadable(reading, problem)
     found.close(reading)
     return facts
+
+
+def _named_refractoriness(reading: Reading, chart: Chart, facts: Sequence[Fact]) -> list[ResponseFact]:
+    """What a diagnosis or a drug's entry says, in words, of refractoriness to drugs by name.
+
+    Responses say it themselves. It is said of the past as a whole, whatever the day of the entry.
+    """
+    texts = {fact.text for fact in facts if isinstance(fact, DiagnosisFact) and not fact.provisional}
+    if texts or any(isinstance(fact, DrugFact) and fact.given is not Given.DRAFT for fact in facts):
+        texts.update(reading.notes())
+        texts.update(fact.stop_text for fact in facts if isinstance(fact, DrugFact))
+    named = sorted({drug for text in texts if text for drug in chart.terminology.refractory_to(text)})
+    if not named:
+        return []
+    return [ResponseFact(reading.reference, None, no_response=True, refractory_to=tuple(named))]
 
 
 def _flat(drafts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

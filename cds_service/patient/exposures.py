@@ -60,6 +60,7 @@ class Course:
     presumed: bool  # known from orders only
     one_off: bool
     derived_from: tuple[str, ...]
+    failed: DateSpan | None = None  # the end of the entry that gives progression or non-response as reason
 
     @property
     def dated(self) -> bool:
@@ -112,6 +113,7 @@ def _course(fact: DrugFact, one_off: bool, as_of: date) -> Course:
         presumed=fact.given is Given.ORDERED,
         one_off=one_off,
         derived_from=(fact.reference,),
+        failed=last if fact.stop_reason in FAILURE else None,
     )
 
 
@@ -150,6 +152,7 @@ def _joined(a: Course, b: Course) -> Course:
     # A stop for progression is never lost, also where another entry reaches further; of other reasons the
     # one of the later end counts: what was stopped for toxicity and begun again was tolerated after all.
     failures = [c.stop_reason for c in (a, b) if c.stop_reason in FAILURE]
+    ends = [c.failed for c in (a, b) if c.failed]
     return Course(
         drug=a.drug,
         first=min(a.first, b.first),
@@ -162,6 +165,7 @@ def _joined(a: Course, b: Course) -> Course:
         presumed=a.presumed and b.presumed,
         one_off=a.one_off,
         derived_from=tuple(sorted({*a.derived_from, *b.derived_from})),
+        failed=min(ends, default=None, key=lambda s: (s.latest, s.earliest)),
     )
 
 
@@ -170,15 +174,20 @@ def _tells_the_end(a: Course, b: Course) -> Course:
 
     An entry left open does not outlast a charted stop for failure or toxicity that fell after it began,
     nor an open order a stop that a statement charts: old orders stay "active" in many charts. Otherwise
-    the entry that reaches further tells, and of two that reach as far the one with an exact day, then the
-    one that gives a reason.
+    the one whose end is known better tells, where both may mean the same end, else the one that reaches
+    further, and of two that reach as far the one that gives a reason.
     """
     for open_entry, ended in ((a, b), (b, a)):
         if open_entry.ongoing and not ended.ongoing and open_entry.first.earliest <= ended.last.latest:
             decided = ended.stop_reason in DECIDED
             if decided or (open_entry.presumed and not ended.presumed):
                 return ended
+    closer, wider = sorted((a, b), key=lambda c: (c.last.latest - c.last.earliest).days)
+    # Of two ends that may be the same day, the one that is known better; a later entry has a later end.
+    same_end = wider.last.earliest <= closer.last.earliest and closer.last.latest <= wider.last.latest
+    if a.ongoing == b.ongoing and a.last != b.last and same_end and wider.first.latest <= closer.last.latest:
+        return closer
     return max(
         (a, b),
-        key=lambda c: (c.ongoing, c.last.exact, c.last.latest, -_GRAVEST_STOP.index(c.stop_reason)),
+        key=lambda c: (c.ongoing, c.last.latest, c.last.earliest, -_GRAVEST_STOP.index(c.stop_reason)),
     )

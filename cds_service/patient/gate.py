@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from cds_service.knowledge.types import Knowledge
-from cds_service.patient.exposures import FAILURE, Course
+from cds_service.patient.exposures import LONG_AGO, Course
 from cds_service.patient.lines import Counted
 from cds_service.patient.progression import progressed_on_or_within
 from cds_service.patient.purposes import TRANSPLANTS
@@ -37,6 +37,8 @@ def diagnosis_state(
         return DiagnosisState("unknown", "none" if came is Completeness.COMPLETE else "unknown")
     own = [d for d in current if d.kind == kind]
     relapse = max((p.on for p in progressions), default=None) if kind == MYELOMA else None
+    if relapse is not None and relapse.earliest <= LONG_AGO + timedelta(days=1):
+        relapse = None  # nothing in the chart bounds it
     statuses = {d.status for d in own}
     if kind != MYELOMA:
         status = "active" if statuses - {DiagnosisStatus.HISTORY} else "history"
@@ -76,10 +78,13 @@ def last_line_failed(
     last_start = counted.lines[-1].start
     own = [c for c in counted.courses_of[-1] if knowledge.drugs[c.drug].treats_myeloma]
     stopped = any(
-        c.stop_reason in FAILURE and (last_start is None or c.last.earliest > last_start.latest) for c in own
+        c.failed is not None and (last_start is None or c.failed.earliest > last_start.latest) for c in own
     )
     called = any(
-        r.no_response and r.on is not None and (last_start is None or r.on.earliest > last_start.latest)
+        r.no_response
+        and r.on is not None
+        and (last_start is None or r.on.earliest > last_start.latest)
+        and (not r.refractory_to or any(c.drug in r.refractory_to for c in own))
         for r in record.responses
     )
     stable = any(stable_at_best(c, spans.get(c), record.responses, numbers) for c in own)
@@ -91,7 +96,11 @@ def last_line_may_have_failed(
 ) -> bool:
     """Whether a failure is charted that may have fallen on the last line, or before it."""
     start = counted.lines[-1].start
-    undated = any(r.no_response and r.on is None for r in record.responses)
+    last = {c.drug for c in counted.courses_of[-1]}
+    undated = any(
+        r.no_response and r.on is None and (not r.refractory_to or last.intersection(r.refractory_to))
+        for r in record.responses
+    )
     return undated or (start is not None and any(p.on.latest > start.latest for p in progressions))
 
 
@@ -128,7 +137,7 @@ def progressed_on_last(
     for course in counted.courses_of[-1]:
         if not knowledge.drugs[course.drug].treats_myeloma:
             continue
-        if course.stop_reason in FAILURE and (start is None or course.last.latest > start.latest):
+        if course.failed is not None and (start is None or course.failed.latest > start.latest):
             return True
         answers += [
             progressed_on_or_within(window_days, course.first, course.last, p.on)

@@ -58,6 +58,10 @@ def history_is_known(
             return False
     if implied and not treatment:
         return False
+    # A drug that failed, as the chart says in words, was given.
+    given = {c.drug for c in treatment}
+    if any(not given.issuperset(r.refractory_to) for r in record.responses):
+        return False
     # "Third line" in the chart of a patient with one line on record: two lines are missing.
     charted = {c.line_number for c in treatment if c.line_number}
     unnumbered = sum(1 for c in treatment if not c.line_number)

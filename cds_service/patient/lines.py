@@ -118,7 +118,10 @@ def count_lines(
             and s.first.earliest <= draft.last_given
             and (following is None or s.first.earliest < following.earliest)
         ]
-        if place and not draft.explained:
+        # A toxicity or a wish that the chart gives as reason is one: nothing else need be presumed.
+        borne = draft.starts_because in ("toxicity", "other-change")
+        reasoned = borne and draft.certainty is not Certainty.PRESUMED
+        if place and not draft.explained and not reasoned:
             # With lines missing in between, the one before ended on some day before this one began.
             before = drafts[place - 1].last_given
             gap = draft.gap and before < draft.start.earliest
@@ -500,11 +503,13 @@ def _ends_because(draft: _Draft, event: Event | None, ongoing: bool) -> str:
 
 def _regimen_name(draft: _Draft, steroids: Sequence[Course], knowledge: Knowledge) -> str:
     """Key of the regimen that the drugs begun together are; "" where none is recognised."""
-    charted = next((c.regimen for c in draft.courses if c.regimen), "")
+    window = timedelta(days=knowledge.definitions["imwg"]["lines"]["assembly_days"])
+    together = [c for c in draft.courses if c.first.earliest <= draft.start.latest + window]
+    # The name of what was begun with the line; consolidation may be charted under a name of its own.
+    charted = next((c.regimen for c in together if c.regimen), "")
     if charted:
         return charted
-    window = timedelta(days=knowledge.definitions["imwg"]["lines"]["assembly_days"])
-    begun = {c.drug for c in draft.courses if c.first.earliest <= draft.start.latest + window}
+    begun = {c.drug for c in together}
     begun |= {c.drug for c in draft.carried}
     # An infusion names its line; the bridging before it does not.
     begun = {c.drug for c in draft.courses if c.one_off} or begun

@@ -61,7 +61,9 @@ def charted_progressions(
     def progression(
         name: str, on: DateSpan, trust: int, by: tuple[str, ...], drug: Text | str = ""
     ) -> Progression:
-        text = sentence(knowledge.definitions, "progression", name, date=str(on), drug=drug)
+        undated = sentence(knowledge.definitions, "drug_state", "undated")
+        date_text: Text | str = str(on) if on.earliest > _day_after(LONG_AGO, as_of) else undated
+        text = sentence(knowledge.definitions, "progression", name, date=date_text, drug=drug)
         return Progression(on, trust, Certainty.DOCUMENTED, text.in_language(language), by)
 
     found = [
@@ -87,8 +89,9 @@ def charted_progressions(
         found.append(progression("diagnosis", dated, 3, (diagnosis.reference,)))
     found = [f for f in found if not _restates(f, found)]
     found = [f for f in (_not_of_new_treatment(f, found, courses, record, knowledge) for f in found) if f]
-    if not found:
-        found = [progression("diagnosis", whole, 3, (d.reference,)) for d in undated]
+    # A progression before any treatment, that of a smouldering disease, explains no relapse.
+    if not any(since is None or p.on.latest > since for p in found):
+        found += [progression("diagnosis", whole, 3, (d.reference,)) for d in undated]
     return tuple(sorted(found, key=lambda p: (p.on, p.trust, p.derived_from)))
 
 
@@ -113,7 +116,7 @@ def _stop_before_replacement(
     course: Course, courses: Sequence[Course], knowledge: Knowledge, as_of: date
 ) -> DateSpan:
     """When a drug was stopped for progression: an unsure day is not later than what replaced the drug."""
-    last = course.last if not course.ongoing else DateSpan(course.first.earliest, as_of)
+    last = course.failed or course.last
     if last.exact:
         return last
     settled = course.first.latest + timedelta(days=knowledge.definitions["imwg"]["lines"]["assembly_days"])

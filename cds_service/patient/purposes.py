@@ -8,7 +8,7 @@ of that time. A drug for which no rule speaks treats the myeloma.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -65,11 +65,15 @@ def decided(
     """
     told: dict[tuple[str, Purpose, Certainty, str, str], list[tuple[DrugFact, _Told]]] = defaultdict(list)
     facts = []
-    chart = _Neighbours(record, knowledge)
-    for fact in (*record.drugs, *_infused(record, knowledge)):
-        drug = knowledge.drugs.get(fact.drug)
-        if drug is None or drug.role == "supportive" or fact.given is Given.DRAFT:
-            continue
+    given = [
+        fact
+        for fact in (*record.drugs, *_infused(record, knowledge))
+        if fact.drug in knowledge.drugs
+        and knowledge.drugs[fact.drug].role != "supportive"
+        and fact.given is not Given.DRAFT
+    ]
+    chart = _Neighbours(record, given, knowledge)
+    for fact in given:
         decision = chart.purpose_of(fact)
         if decision is not None:
             fact = replace(fact, purpose=decision.purpose)
@@ -146,9 +150,13 @@ def _same_infusion(one: DateSpan | None, other: DateSpan | None) -> bool:
 
 
 class _Neighbours:
-    """What stands beside a drug in one chart."""
+    """What stands beside a drug in one chart.
 
-    def __init__(self, record: ClinicalRecord, knowledge: Knowledge) -> None:
+    A drug is judged by the whole time it was given, however many entries tell of it: the last doses of months
+    of treatment are treatment, though a collection of stem cells followed.
+    """
+
+    def __init__(self, record: ClinicalRecord, given: Sequence[DrugFact], knowledge: Knowledge) -> None:
         self._record = record
         self._knowledge = knowledge
         self._numbers: Mapping[str, Any] = knowledge.definitions["imwg"]["purposes"]
@@ -157,16 +165,58 @@ class _Neighbours:
         self._infusions = [
             (f.reference, f.first_dose) for f in self._drugs if knowledge.drugs[f.drug].one_off
         ] + [(p.reference, p.on) for p in record.procedures if p.kind == INFUSION and p.on]
+        self._told: dict[DrugFact, _Told] = {}
+        self._decide([f for f in given if f.purpose is None and f.first_dose is not None])
 
     def purpose_of(self, fact: DrugFact) -> _Told | None:
         """The purpose of one entry; None where nothing speaks against treatment of the myeloma."""
         if fact.purpose is not None:
             return _Told(fact.purpose, Certainty.DOCUMENTED, "charted")
-        if fact.first_dose is None:
-            return None
-        for rule in self._numbers["rules"]:
-            if fact.drug in rule["drugs"] and (told := self._by_rule(fact, rule)) is not None:
-                return told
+        return self._told.get(fact)
+
+    def _decide(self, open_entries: Sequence[DrugFact]) -> None:
+        """Purposes by rule: first of entries that a dose tells, joined by dose; then of the rest, joined.
+
+        Steroids come last: what they were for may rest on the drugs beside them.
+        """
+        rules = self._numbers["rules"]
+        for steroids in (False, True):
+            own = [f for f in open_entries if self._knowledge.drugs[f.drug].is_steroid is steroids]
+            by_dose = [rule for rule in rules if "dose" in rule]
+            for joined, entries in self._joined(own, lambda f: (f.drug, f.dose, f.dose_unit, f.route)):
+                self._note(entries, self._first_of(by_dose, joined))
+            rest = [f for f in own if f not in self._told]
+            for joined, entries in self._joined(rest, lambda f: (f.drug,)):
+                without_dose = [rule for rule in rules if "dose" not in rule]
+                self._note(entries, self._first_of(without_dose, joined) or self._by_time(joined))
+
+    def _note(self, entries: Iterable[DrugFact], told: _Told | None) -> None:
+        if told is not None:
+            self._told.update(dict.fromkeys(entries, told))
+
+    def _joined(
+        self, entries: Sequence[DrugFact], alike: Callable[[DrugFact], object]
+    ) -> Iterator[tuple[DrugFact, list[DrugFact]]]:
+        """Entries alike in ``alike`` that follow each other by the drug's schedule, each group as one."""
+        groups: dict[object, list[DrugFact]] = defaultdict(list)
+        for fact in sorted(entries, key=lambda f: (str(f.first_dose), str(f.last_dose), f.reference)):
+            groups[alike(fact)].append(fact)
+        for own in groups.values():
+            schedule = self._knowledge.drugs[own[0].drug].dose_interval_days
+            group = [own[0]]
+            for fact in own[1:]:
+                if any(_near(fact, other, schedule) for other in group):
+                    group.append(fact)
+                else:
+                    yield _as_one(group), group
+                    group = [fact]
+            yield _as_one(group), group
+
+    def _first_of(self, rules: Iterable[Mapping[str, Any]], fact: DrugFact) -> _Told | None:
+        fitting = (self._by_rule(fact, rule) for rule in rules if fact.drug in rule["drugs"])
+        return next((told for told in fitting if told is not None), None)
+
+    def _by_time(self, fact: DrugFact) -> _Told | None:
         if self._knowledge.drugs[fact.drug].one_off:
             return None
         return (
@@ -182,8 +232,8 @@ class _Neighbours:
         if fact.first_dose is None or last is None or fact.ongoing:
             return None
         # The whole course must be short: months of oral treatment before a transplant are treatment, two
-        # days are conditioning.
-        if (last.latest - fact.first_dose.earliest).days >= rule["longest_days"]:
+        # days are conditioning. An end charted before the start tells nothing.
+        if not 0 <= (last.latest - fact.first_dose.earliest).days < rule["longest_days"]:
             return None
         if "routes" in rule and fact.route and fact.route not in rule["routes"]:
             return None
@@ -210,8 +260,10 @@ class _Neighbours:
         return told
 
     def _followed_by(self, fact: DrugFact, last: DateSpan, rule: Mapping[str, Any]) -> ProcedureFact | None:
+        """The procedure that came soon after; cells charted as a drug are an infusion too."""
         reach = timedelta(days=rule["within_days"])
-        for procedure in self._record.procedures:
+        infused = [ProcedureFact(reference, INFUSION, on) for reference, on in self._infusions]
+        for procedure in (*self._record.procedures, *infused):
             if procedure.kind not in rule["before"] or procedure.on is None or fact.first_dose is None:
                 continue
             begins_close = procedure.on.earliest - reach <= fact.first_dose.earliest
@@ -235,13 +287,13 @@ class _Neighbours:
     ) -> DrugFact | None:
         """A drug begun at the same time that was itself given for one of ``purposes``."""
         for other in self._drugs:
-            # A steroid's purpose may rest on its neighbours in turn; no chemotherapy's does.
-            if other.drug == fact.drug or self._knowledge.drugs[other.drug].is_steroid:
-                continue
-            if self._beside(fact, [other.drug], within_days) is None:
-                continue
             told = self.purpose_of(other)
-            if told is not None and told.purpose.value in purposes and _near(fact, other, within_days):
+            if (
+                other.drug != fact.drug
+                and told is not None
+                and told.purpose.value in purposes
+                and _near(fact, other, within_days)
+            ):
                 return other
         return None
 
@@ -254,7 +306,7 @@ class _Neighbours:
         active = [
             d.onset for d in sure if d.kind == MYELOMA and d.status is not DiagnosisStatus.RELAPSE and d.onset
         ]
-        if not smouldering or fact.first_dose is None or fact.last_dose is None or fact.ongoing:
+        if not smouldering or fact.first_dose is None or fact.last_dose is None or _unclear_end(fact):
             return None
         first = min(smouldering, key=lambda d: (d.onset, d.reference))
         began = first.onset is not None and first.onset.earliest <= fact.first_dose.earliest
@@ -269,18 +321,21 @@ class _Neighbours:
         exposure is kept.
         """
         numbers = self._numbers["before_diagnosis"]
-        if fact.last_dose is None or fact.first_dose is None or fact.ongoing:
+        if fact.last_dose is None or fact.first_dose is None or _unclear_end(fact):
             return None
         entries = [d for d in self._record.diagnoses if d.kind == MYELOMA]
         days = [day for d in entries for day in (d.onset, d.recorded) if day is not None]
-        if not any(d.onset for d in entries):
+        # The onset of a relapse says nothing of when the myeloma began.
+        begins = [d for d in entries if d.onset and d.status is not DiagnosisStatus.RELAPSE]
+        if not begins:
             return None
         begun = min(days).earliest
         apart = timedelta(days=numbers["apart_days"])
         if fact.last_dose.latest + apart >= begun:
             return None
-        known_before = any(r.on and r.on.earliest < begun for r in self._record.responses) or any(
-            p.on and p.on.earliest < begun and p.kind in TRANSPLANTS for p in self._record.procedures
+        since = fact.first_dose.earliest
+        known_before = any(r.on and since <= r.on.earliest < begun for r in self._record.responses) or any(
+            p.on and since <= p.on.earliest < begun and p.kind in TRANSPLANTS for p in self._record.procedures
         )
         if known_before:
             return None
@@ -295,7 +350,7 @@ class _Neighbours:
         together = others if self._knowledge.drugs[fact.drug].is_steroid else {fact.drug, *others}
         if others and not together <= allowed:
             return None
-        first = min((d for d in entries if d.onset), key=lambda d: (d.onset, d.reference))
+        first = min(begins, key=lambda d: (d.onset, d.reference))
         return _Told(
             Purpose.BEFORE_DIAGNOSIS,
             Certainty.PRESUMED,
@@ -311,7 +366,7 @@ class _Neighbours:
         Bridging belongs to the line of the infusion.
         """
         numbers = self._numbers["bridging"]
-        if fact.first_dose is None or fact.last_dose is None or fact.ongoing:
+        if fact.first_dose is None or fact.last_dose is None or _unclear_end(fact):
             return None
         if not self._knowledge.drugs[fact.drug].treats_myeloma:
             return None
@@ -369,6 +424,23 @@ class _Neighbours:
         if self._beside(fact, known, days) is not None:
             return None
         return _Told(Purpose.UNCLEAR, Certainty.PRESUMED, "unclear")
+
+
+def _as_one(entries: Sequence[DrugFact]) -> DrugFact:
+    """Entries of one drug as a single one, from the first dose to the last; contradictory days stay so."""
+    ends = [f.last_dose or (f.first_dose if f.single_dose else None) for f in entries]
+    known = [end for end in ends if end is not None]
+    return replace(
+        entries[0],
+        last_dose=max(known, key=lambda d: (d.latest, d.earliest)) if len(known) == len(ends) else None,
+        ongoing=any(f.ongoing for f in entries),
+    )
+
+
+def _unclear_end(fact: DrugFact) -> bool:
+    """Whether the drug is still given, or was stopped before it was begun, as charted."""
+    first, last = fact.first_dose, fact.last_dose
+    return fact.ongoing or (first is not None and last is not None and last.latest < first.earliest)
 
 
 def _near(fact: DrugFact, other: DrugFact, days: int) -> bool:

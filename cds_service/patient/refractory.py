@@ -60,6 +60,17 @@ def drug_states(
             verdicts = [_judge(course, line_of.get(course), evidence, knowledge) for course in own]
             state = _summed(own, verdicts)
         else:
+            said = tuple(sorted({r.reference for r in evidence.responses if key in r.refractory_to}))
+            if said:
+                text = sentence(knowledge.definitions, "drug_state", "refractory-not-given", drug=drug.name)
+                states[key] = DrugState(
+                    key,
+                    Status.REFRACTORY,
+                    Certainty.DOCUMENTED,
+                    text.in_language(evidence.language),
+                    derived_from=said,
+                )
+                continue
             by = unnamed_cells if drug.one_off else ()
             status = Status.NAIVE if evidence.history_known and not by else Status.UNKNOWN
             name, settles = ("unknown-product", "product") if by else ("unknown-history", "history")
@@ -121,7 +132,7 @@ def _judge(
             drug=name,
             last=last,
             window=str(window),
-            date=str(on) if on else undated,
+            date=str(on) if on and (on.exact or on.earliest > course.first.earliest) else undated,
             **more,
         )
         references = tuple(sorted({*course.derived_from, *by, *weighed}))
@@ -130,9 +141,9 @@ def _judge(
     certainty = Certainty.COMPUTED if course.presumed else Certainty.DOCUMENTED
     # The drug's own entry says so: the dates need not be compared.
     if course.stop_reason is StopReason.PROGRESSION:
-        return verdict(Status.REFRACTORY, certainty, "refractory-stop")
+        return verdict(Status.REFRACTORY, certainty, "refractory-stop", course.failed)
     if course.stop_reason is StopReason.NO_RESPONSE:
-        return verdict(Status.REFRACTORY, certainty, "refractory-no-response")
+        return verdict(Status.REFRACTORY, certainty, "refractory-no-response", course.failed)
 
     open_question: _Verdict | None = None
     # What the chart states first: values that say the same earlier do not make it less certain.
@@ -154,7 +165,10 @@ def _judge(
                 settles,
             )
     for response in evidence.responses:
-        charted = response.no_response and response.on is not None
+        if course.drug in response.refractory_to:
+            by = (response.reference,)
+            return verdict(Status.REFRACTORY, Certainty.DOCUMENTED, "refractory-named", response.on, by)
+        charted = response.no_response and response.on is not None and not response.refractory_to
         if charted and progressed_on_or_within(window, course.first, course.last, response.on or course.last):
             by = (response.reference,)
             return verdict(Status.REFRACTORY, certainty, "refractory-charted", response.on, by)
@@ -171,7 +185,9 @@ def _judge(
         )
     if open_question is not None:
         return open_question
-    undated = next((r for r in evidence.responses if r.no_response and r.on is None), None)
+    undated = next(
+        (r for r in evidence.responses if r.no_response and r.on is None and not r.refractory_to), None
+    )
     if undated is not None and line is not None and line[0] == evidence.last_line:
         # "Refractory" without a day: on the last line or before it, the chart does not say.
         by = (undated.reference,)

@@ -130,6 +130,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     for allergy in record.allergies:
         target = intolerant if allergy.intolerance else allergic
         target[allergy.drug] = (*target.get(allergy.drug, ()), allergy.reference)
+    drugs = {key: replace(own, intolerant=own.intolerant or key in intolerant) for key, own in drugs.items()}
     open_values, questions = laboratory_questions(values, counted.lines, progressions, language)
     notes = laboratory_notes(values, counted.lines, given, language)
     undecided = treatable and not failed and last_line_may_have_failed(counted, progressions, record)

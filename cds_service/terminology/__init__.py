@@ -6,6 +6,7 @@ not happen here: a guess (an unknown code stays unknown), a drug named in code, 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 from cds_service.knowledge.types import Knowledge
@@ -25,6 +26,7 @@ from cds_service.terminology.concepts import (
 from cds_service.terminology.course import Diagnoses, Purposes, Responses, StopReasons
 from cds_service.terminology.drugs import Drugs
 from cds_service.terminology.findings import Comorbidities, Observations, Procedures
+from cds_service.terminology.named import NamedRefractoriness
 from cds_service.terminology.words import Context
 
 __all__ = [
@@ -57,6 +59,7 @@ class Terminology:
         self._stops = StopReasons(maps["stop-reasons"], self._responses, self._diagnoses, systems, context)
         self._purposes = Purposes(maps["purposes"], self._diagnoses, known, systems, context)
         self._observations = Observations(maps["observations"], systems, context)
+        self._named = NamedRefractoriness(answers["refractory_to"], knowledge.drug_files, context)
         self._procedures = Procedures(maps["procedures"], self._drugs, systems, context)
 
     def drugs(self, concept: Concept, *, on: date | None = None) -> tuple[DrugMatch, ...]:
@@ -86,11 +89,20 @@ class Terminology:
 
     def response(self, concept: Concept) -> ResponseMatch | None:
         """What the value of a response question says; None for a text that denies, or says nothing."""
-        return self._responses.read(concept)
+        match = self._responses.read(concept)
+        texts = (concept.text, *(coding.display for coding in concept.codings))
+        named = tuple(sorted({drug for text in texts if text for drug in self._named.read(text)}))
+        if not named:
+            return match
+        return replace(match or ResponseMatch(), no_response=True, refractory_to=named)
 
     def is_response_question(self, concept: Concept) -> bool:
         """Whether an observation asks for response or disease status."""
         return self._responses.is_question(concept)
+
+    def refractory_to(self, text: str) -> tuple[str, ...]:
+        """The drugs to which a text says, by name, that the disease is refractory."""
+        return self._named.read(text)
 
     def stop_reason(self, concept: Concept) -> StopReason | None:
         """Why a drug was stopped; None where nothing of it is understood."""

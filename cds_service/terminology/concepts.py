@@ -59,6 +59,7 @@ class ResponseMatch:
     no_response: bool = False
     trend: str = ""
     doubt: str = ""
+    refractory_to: tuple[str, ...] = ()  # drugs that the words name; (): the disease as it is then treated
 
 
 @dataclass(frozen=True)

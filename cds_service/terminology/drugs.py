@@ -71,7 +71,9 @@ class Drugs:
         self._one_off = frozenset(
             d["key"] for d in drug_files.values() if d["one_off"] and d["key"] not in self._unidentified
         )
-        self._against_cancer = frozenset(d["key"] for d in drug_files.values() if d["role"] == "anti-myeloma")
+        self._against_cancer = frozenset(
+            d["key"] for d in drug_files.values() if d["role"] in ("anti-myeloma", "unidentified")
+        )
         self.unidentified = next(iter(sorted(k for k, once in self._unidentified.items() if not once)), "")
 
     def find(self, concept: Concept, on: date | None) -> tuple[DrugMatch, ...]:

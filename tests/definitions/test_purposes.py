@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from itertools import count
 
 import pytest
@@ -394,3 +394,44 @@ def test_cells_whose_product_nobody_named(knowledge):
 def test_no_decision_is_made_of_drugs_that_treat(knowledge):
     assert state_of(knowledge, *FIRST).purposes == ()
     assert derive(ClinicalRecord(), knowledge, AS_OF).purposes == ()
+
+
+# ---- the whole course tells, however many entries there are ---------------------------------------------
+def weekly(drug: str, first: str, last: str):
+    day, end = date.fromisoformat(first), date.fromisoformat(last)
+    while day <= end:
+        yield given(drug, day.isoformat(), day.isoformat())
+        day += timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    ("drug", "then"), [("cyclophosphamide", "stem-cell-collection"), ("melphalan", "autologous-sct")]
+)
+def test_the_last_doses_of_months_of_treatment_are_treatment(knowledge, drug, then):
+    state = state_of(knowledge, *weekly(drug, "2017-10-01", "2018-01-28"), procedure(then, "2018-02-01"))
+    assert (state.purposes, str(state.drugs[drug].last)) == ((), "2018-01-28")
+
+
+def test_doses_up_to_the_onset_are_no_treatment_of_smouldering_disease(knowledge):
+    doses = [given("bortezomib", f"2017-12-{day:02}", f"2017-12-{day:02}") for day in (4, 11, 18, 25)]
+    doses.append(given("bortezomib", "2018-01-01", "2018-01-01"))
+    state = state_of(knowledge, smouldering("2014-05-01"), myeloma(onset="2018-01-01"), *doses)
+    assert state.purposes == ()
+    assert str(state.drugs["bortezomib"].last) == "2018-01-01"
+
+
+def test_an_end_before_the_start_is_no_short_course(knowledge):
+    cybord = regimen("cyclophosphamide bortezomib dexamethasone", "2018-01-28", "2017-12-01")
+    state = state_of(knowledge, *cybord, procedure("autologous-sct", "2018-02-01"))
+    assert state.purposes == ()
+    assert state.drugs["cyclophosphamide"].status.value != "naive"
+
+
+def test_a_relapse_entry_says_nothing_of_when_the_myeloma_began(knowledge):
+    state = state_of(
+        knowledge,
+        myeloma("relapse", onset="2018-01-15"),
+        given("lenalidomide", "2015-01-10", "2016-01-10"),
+        *regimen("bortezomib dexamethasone", "2018-03-01", ongoing=True),
+    )
+    assert (state.purposes, len(state.lines)) == ((), 2)

@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 
 from cds_service.patient.state import derive
-from cds_service.record import Completeness
-from tests.chart import chart, given, myeloma, procedure, regimen, response
+from cds_service.record import Completeness, ResponseFact
+from tests.chart import chart, given, myeloma, on, procedure, regimen, response
 
 AS_OF = date(2026, 3, 1)
 
@@ -268,3 +268,49 @@ def test_sentences_come_in_italian_too(knowledge):
     record = chart(given("lenalidomide", "2022-01-10", "2025-12-01", "progression"))
     because = derive(record, knowledge, AS_OF, "it").drugs["lenalidomide"].because
     assert "sospeso per progressione" in because
+
+
+# ---- what the chart says in words of a drug by name --------------------------------------------------------
+def said(*drugs: str, day: str | None = None) -> ResponseFact:
+    return ResponseFact(f"Observation/said-{day}", on(day), no_response=True, refractory_to=drugs)
+
+
+def test_a_drug_named_as_failed_is_refractory_and_no_other(knowledge):
+    state = derive(
+        chart(
+            *regimen("lenalidomide dexamethasone", "2022-01-10", "2024-04-20"),
+            *regimen("daratumumab bortezomib", "2024-06-10", ongoing=True),
+            response("VGPR", "2025-01-10"),
+            said("lenalidomide", day="2026-01-01"),
+        ),
+        knowledge,
+        date(2026, 11, 21),
+    )
+    assert (state.drugs["lenalidomide"].status.value, state.drugs["lenalidomide"].certainty.value) == (
+        "refractory",
+        "documented",
+    )
+    assert state.drugs["daratumumab"].status.value == "sensitive"
+    assert not state.needs_treatment_choice
+
+
+def test_a_drug_named_as_failed_that_is_not_on_record_was_given_all_the_same(knowledge):
+    state = derive(
+        chart(*regimen("daratumumab bortezomib", "2024-06-10", ongoing=True), said("lenalidomide")),
+        knowledge,
+        date(2026, 11, 21),
+    )
+    assert state.drugs["lenalidomide"].status.value == "refractory"
+    assert state.drugs["lenalidomide"].derived_from == ("Observation/said-None",)
+    assert (state.history_known, state.prior_lines) == (False, None)
+
+
+def test_the_last_line_named_as_failed_calls_for_a_choice(knowledge):
+    line = regimen("daratumumab bortezomib", "2024-06-10", ongoing=True)
+    due = [
+        derive(
+            chart(*line, said(drug, day="2026-10-01")), knowledge, date(2026, 11, 21)
+        ).needs_treatment_choice
+        for drug in ("daratumumab", "lenalidomide")
+    ]
+    assert due == [True, False]

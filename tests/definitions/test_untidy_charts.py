@@ -419,3 +419,57 @@ def test_old_values_and_old_infections_decide_nothing(knowledge):
     )
     assert state.ecog is None
     assert not state.comorbidities[0].active
+
+
+# ---- what several entries of one drug say of its end -------------------------------------------------------
+LATER_ENTRY = [
+    (
+        "a month of stopping after an exact earlier course",
+        [("2024-01-03", "2024-03-04"), ("2024-03-10", "2024-06")],
+    ),
+    ("a later entry without any end", [("2024-01-03", "2024-03-04"), ("2024-03-10", None)]),
+    (
+        "the year of stopping, known better by another entry",
+        [("2024-01-03", "2024"), ("2024-01-03", "2024-06-20")],
+    ),
+]
+
+
+@pytest.mark.parametrize("entries", [c[1] for c in LATER_ENTRY], ids=[c[0] for c in LATER_ENTRY])
+def test_the_entry_that_reaches_further_tells_the_end(knowledge, entries):
+    state = state_of(
+        knowledge,
+        *(given("bortezomib", first, last) for first, last in entries),
+        response("PD", "2024-07-15"),
+    )
+    expected = "unknown" if entries[1][1] is None else "refractory"
+    assert status(state, "bortezomib") == [expected]
+
+
+def test_a_failure_is_dated_by_the_entry_that_tells_of_it(knowledge):
+    state = state_of(
+        knowledge,
+        given("bortezomib", "2015-01-10", "2015-08-02", "progression"),
+        given("bortezomib", "2015-01-10", "2015-08-29"),
+    )
+    assert [str(p.on) for p in state.progressions] == ["2015-08-02"]
+    assert "2015-08-02" in state.drugs["bortezomib"].because
+
+
+def test_a_progression_before_any_treatment_explains_no_relapse(knowledge):
+    relapsed = myeloma("relapse", onset="2021-07-23")
+    ongoing = given("melphalan", "2021-07-23", ongoing=True)
+    alone = state_of(knowledge, relapsed, ongoing)
+    with_old = state_of(knowledge, relapsed, ongoing, response("PD", "2015-02-04"))
+    assert status(alone, "melphalan") == status(with_old, "melphalan") == ["refractory"]
+
+
+def test_a_toxicity_charted_as_reason_leaves_no_doubt_of_the_drugs_that_go_on(knowledge):
+    state = state_of(
+        knowledge,
+        given("lenalidomide", "2021-02-01", "2022-02-01", "toxicity"),
+        *regimen("daratumumab dexamethasone", "2021-02-01", ongoing=True),
+        given("pomalidomide", "2022-02-15", ongoing=True),
+    )
+    assert [line.starts_because for line in state.lines] == ["first-treatment", "toxicity"]
+    assert status(state, "daratumumab", "lenalidomide") == ["exposed", "exposed"]

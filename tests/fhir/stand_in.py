@@ -72,6 +72,9 @@ class StandIn:
 
     unidentified = ""
 
+    def refractory_to(self, text: str) -> tuple[str, ...]:
+        return ()
+
     def drugs(self, concept: Concept, *, on: date | None = None) -> tuple[DrugMatch, ...]:
         words = re.findall(r"[a-z0-9]+", _words(concept))
         for word in words:
