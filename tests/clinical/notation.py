@@ -51,6 +51,7 @@ _MARKERS = {  # word of the notation -> concept of mappings/observations
     "kappa": "flc-kappa",
     "lambda": "flc-lambda",
     "marrow plasma cells": "bm-plasma-cells-pct",
+    "circulating plasma cells": "blood-plasma-cells-abs",
     "plasmacytoma": "plasmacytoma-diameter",
     "sum of plasmacytomas": "plasmacytoma-spd",
     "corrected calcium": "calcium-corrected",

@@ -62,7 +62,7 @@ def test_doses_one_by_one_follow_the_schedule_of_the_drug(notation: Notation) ->
     assert days == ["2023-01-10", "2023-02-07", "2023-03-07", "2023-04-04", "2023-04-10"]
 
 
-def test_r5_has_the_drug_and_the_reason_where_R5_has_them(notation: Notation) -> None:
+def test_r5_has_the_drug_and_the_reason_where_r5_has_them(notation: Notation) -> None:
     line = "2020-11-01..2023-04-20 lenalidomide, stopped: toxicity"
     (fifth,) = [one for one in notation.resources(line, "R5") if one["resourceType"] == "MedicationStatement"]
     assert fifth["status"] == "recorded"
@@ -82,7 +82,7 @@ def test_every_code_is_one_of_the_shipped_mappings(notation: Notation, knowledge
     shipped = {
         (entry["system"], str(entry["code"]))
         for entry in _entries((knowledge.mappings, knowledge.drug_files))
-        if entry["confidence"] != "recalled"
+        if entry.get("confidence") != "recalled"
     }
     used = {
         (keys[coding["system"]], coding["code"])
