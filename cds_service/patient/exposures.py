@@ -60,6 +60,9 @@ class Course:
     presumed: bool  # known from orders only
     one_off: bool
     derived_from: tuple[str, ...]
+    given_until: (
+        date  # how far the gap to a next entry is bridged: the last day that its end, as charted, allows
+    )
     failed: DateSpan | None = None  # the end of the entry that gives progression or non-response as reason
 
     @property
@@ -113,6 +116,8 @@ def _course(fact: DrugFact, one_off: bool, as_of: date) -> Course:
         presumed=fact.given is Given.ORDERED,
         one_off=one_off,
         derived_from=(fact.reference,),
+        # A supply or a month of stopping reaches to its last day; an undated stop bridges nothing.
+        given_until=last.latest if fact.last_dose is not None or last.exact else last.earliest,
         failed=last if fact.stop_reason in FAILURE else None,
     )
 
@@ -141,10 +146,8 @@ def _belongs(earlier: Course, later: Course, dose_interval_days: int) -> bool:
     ended_by_disease = earlier.stop_reason in FAILURE
     if ended_by_disease and earlier.last.latest < later.first.earliest:
         return False
-    # The gap is measured from the latest certain day of giving, with half an interval for a dose given
-    # late; an undated stop bridges nothing unless the next entry begins inside what is known.
-    known_until = earlier.last.earliest if not earlier.last.exact else earlier.last.latest
-    return later.first.earliest <= known_until + timedelta(days=dose_interval_days * 3 // 2)
+    # Half an interval more, for a dose given late.
+    return later.first.earliest <= earlier.given_until + timedelta(days=dose_interval_days * 3 // 2)
 
 
 def _joined(a: Course, b: Course) -> Course:
@@ -165,6 +168,7 @@ def _joined(a: Course, b: Course) -> Course:
         presumed=a.presumed and b.presumed,
         one_off=a.one_off,
         derived_from=tuple(sorted({*a.derived_from, *b.derived_from})),
+        given_until=max(a.given_until, b.given_until),
         failed=min(ends, default=None, key=lambda s: (s.latest, s.earliest)),
     )
 

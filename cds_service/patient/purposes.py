@@ -25,6 +25,7 @@ from cds_service.record import (
     Given,
     ProcedureFact,
     Purpose,
+    StopReason,
 )
 
 NO_TREATMENT_OF_MYELOMA = frozenset(
@@ -42,6 +43,12 @@ NO_TREATMENT_OF_MYELOMA = frozenset(
 
 EXPOSURE_WITHOUT_LINE = frozenset({Purpose.AMYLOIDOSIS, Purpose.SMOULDERING, Purpose.BEFORE_DIAGNOSIS})
 """Purposes that expose the patient to the drug, but are no line of myeloma therapy."""
+
+
+# Diseases beside or before the myeloma whose treatment is exposure, but no line of it.
+_NEIGHBOURS = {"smouldering-myeloma": Purpose.SMOULDERING, "al-amyloidosis": Purpose.AMYLOIDOSIS}
+
+_FAILURE = (StopReason.PROGRESSION, StopReason.NO_RESPONSE)
 
 
 @dataclass(frozen=True)
@@ -220,7 +227,7 @@ class _Neighbours:
         if self._knowledge.drugs[fact.drug].one_off:
             return None
         return (
-            self._while_smouldering(fact)
+            self._of_neighbour(fact)
             or self._before_diagnosis(fact)
             or self._as_bridging(fact)
             or self._unidentified(fact)
@@ -298,21 +305,33 @@ class _Neighbours:
         return None
 
     # ---- the diagnosis of that time ------------------------------------------------------------------------
-    def _while_smouldering(self, fact: DrugFact) -> _Told | None:
-        """The drug began after a charted smouldering disease and ended before the myeloma's onset."""
-        sure = [d for d in self._record.diagnoses if not d.provisional and d.onset is not None]
-        smouldering = [d for d in sure if d.kind == "smouldering-myeloma" and d.onset]
+    def _of_neighbour(self, fact: DrugFact) -> _Told | None:
+        """The drug was given while the disease was smouldering, or an amyloidosis, and no myeloma yet.
+
+        It began after the onset of that disease and ended before the myeloma's; where no myeloma is charted
+        at all it cannot have been given for one, whatever the days.
+        """
+        if fact.first_dose is None:
+            return None
+        sure = [d for d in self._record.diagnoses if not d.provisional]
+        myeloma = [d for d in sure if d.kind == MYELOMA]
         # A relapse entry's onset is that of the relapse: it says nothing of when the myeloma began.
-        active = [
-            d.onset for d in sure if d.kind == MYELOMA and d.status is not DiagnosisStatus.RELAPSE and d.onset
-        ]
-        if not smouldering or fact.first_dose is None or fact.last_dose is None or _unclear_end(fact):
-            return None
-        first = min(smouldering, key=lambda d: (d.onset, d.reference))
-        began = first.onset is not None and first.onset.earliest <= fact.first_dose.earliest
-        if not began or not active or fact.last_dose.latest >= min(active).earliest:
-            return None
-        return _Told(Purpose.SMOULDERING, Certainty.COMPUTED, "while-smouldering", (first.reference,))
+        begins = [d.onset for d in myeloma if d.status is not DiagnosisStatus.RELAPSE and d.onset]
+        for kind, purpose in _NEIGHBOURS.items():
+            entries = sorted((d for d in sure if d.kind == kind), key=lambda d: (str(d.onset), d.reference))
+            told = [d for d in entries if d.onset and d.onset.earliest <= fact.first_dose.earliest]
+            if not myeloma:
+                told = told or [d for d in entries if d.onset is None]
+            elif (
+                not begins
+                or fact.last_dose is None
+                or _unclear_end(fact)
+                or fact.last_dose.latest >= min(begins).earliest
+            ):
+                continue
+            if told:
+                return _Told(purpose, Certainty.COMPUTED, f"while-{purpose.value}", (told[0].reference,))
+        return None
 
     def _before_diagnosis(self, fact: DrugFact) -> _Told | None:
         """The drug ended long before the myeloma was known, given alone or with drugs of other diseases.
@@ -347,8 +366,9 @@ class _Neighbours:
             and _near(fact, o, numbers["together_days"])
         }
         allowed = set(numbers["drugs"])
-        together = others if self._knowledge.drugs[fact.drug].is_steroid else {fact.drug, *others}
-        if others and not together <= allowed:
+        steroid = self._knowledge.drugs[fact.drug].is_steroid
+        together = others if steroid else {fact.drug, *others}
+        if not together <= allowed:
             return None
         first = min(begins, key=lambda d: (d.onset, d.reference))
         return _Told(
@@ -416,12 +436,24 @@ class _Neighbours:
 
     # ---- drugs without a name ------------------------------------------------------------------------------
     def _unidentified(self, fact: DrugFact) -> _Told | None:
-        """An unidentified drug with no charted reason treats the myeloma if begun with one that does."""
+        """An unidentified drug with no charted reason treats the myeloma where its neighbours say so.
+
+        It does if begun with a drug that treats myeloma, or with a steroid, or after a charted failure.
+        """
         if not self._knowledge.drugs[fact.drug].unidentified or fact.first_dose is None:
             return None
-        days = self._knowledge.definitions["imwg"]["lines"]["assembly_days"]
-        known = sorted(k for k, d in self._knowledge.drugs.items() if d.treats_myeloma and not d.unidentified)
-        if self._beside(fact, known, days) is not None:
+        numbers = self._knowledge.definitions["imwg"]["lines"]
+        known = [
+            k
+            for k, d in self._knowledge.drugs.items()
+            if d.is_steroid or (d.treats_myeloma and not d.unidentified)
+        ]
+        failures = [f.last_dose for f in self._drugs if f.stop_reason in _FAILURE and f.drug != fact.drug] + [
+            r.on for r in self._record.responses if r.progression
+        ]
+        since = fact.first_dose.earliest - timedelta(days=numbers["explained_days"])
+        failed = any(on and since <= on.latest and on.earliest <= fact.first_dose.latest for on in failures)
+        if failed or self._beside(fact, known, numbers["assembly_days"]) is not None:
             return None
         return _Told(Purpose.UNCLEAR, Certainty.PRESUMED, "unclear")
 

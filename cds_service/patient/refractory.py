@@ -195,6 +195,9 @@ def _judge(
     for start in evidence.presumed:
         # A presumed progression makes no drug refractory: it only leaves the question open, and not for a
         # drug whose own stop has another reason.
+        begun_by_it = line is not None and line[0].latest >= start.latest
+        if begun_by_it:
+            continue
         if course.stop_reason in (StopReason.UNKNOWN, StopReason.OTHER) and (
             progressed_on_or_within(window, course.first, course.last, start) is not False
         ):
@@ -276,7 +279,8 @@ def _summed(own: Sequence[Course], verdicts: Sequence[_Verdict]) -> DrugState:
     order = {Certainty.DOCUMENTED: 0, Certainty.COMPUTED: 1, Certainty.PRESUMED: 2}
     # A response to one course makes the drug sensitive, though another has none charted.
     ranks = (Status.REFRACTORY, Status.UNKNOWN, Status.SENSITIVE, Status.EXPOSED, Status.NAIVE)
-    gravest = min(verdicts, key=lambda v: (ranks.index(v.status), order[v.certainty]))
+    # Of several that say the same, the latest course is the one to tell.
+    gravest = min(reversed(verdicts), key=lambda v: (ranks.index(v.status), order[v.certainty]))
     dated = [c for c in own if c.dated]
     last = max((c.last for c in own), key=lambda s: (s.latest, s.earliest))
     return DrugState(

@@ -59,7 +59,9 @@ class Terminology:
         self._stops = StopReasons(maps["stop-reasons"], self._responses, self._diagnoses, systems, context)
         self._purposes = Purposes(maps["purposes"], self._diagnoses, known, systems, context)
         self._observations = Observations(maps["observations"], systems, context)
-        self._named = NamedRefractoriness(answers["refractory_to"], knowledge.drug_files, context)
+        self._named = NamedRefractoriness(
+            answers["refractory_to"], knowledge.drug_files, maps["regimen-names"], context
+        )
         self._procedures = Procedures(maps["procedures"], self._drugs, systems, context)
 
     def drugs(self, concept: Concept, *, on: date | None = None) -> tuple[DrugMatch, ...]:

@@ -13,13 +13,30 @@ _BETWEEN = frozenset({"and", "e", "ed", "plus", "both", "or", "a", "al", "alla",
 class NamedRefractoriness:
     """Finds drugs of which a text says that the disease is refractory to them."""
 
-    def __init__(self, raw: Mapping[str, Any], drug_files: Mapping[str, Any], context: Context) -> None:
+    def __init__(
+        self,
+        raw: Mapping[str, Any],
+        drug_files: Mapping[str, Any],
+        regimens: Mapping[str, Any],
+        context: Context,
+    ) -> None:
         self._context = context
         self._before: Lexicon[bool] = Lexicon(Phrase(e["text"], True) for e in raw["before"])
         self._after = frozenset(fold(word) for word in raw["after"])
-        names = [Phrase(name["text"], drug["key"]) for drug in drug_files.values() for name in drug["names"]]
-        short = [Phrase(e["text"], e["drug"]) for e in raw["short_names"]]
-        self._drugs: Lexicon[str] = Lexicon([*names, *short])
+        counting = {drug["key"] for drug in drug_files.values() if drug["role"] == "anti-myeloma"}
+        names: list[Phrase[tuple[str, ...]]] = [
+            Phrase(name["text"], (drug["key"],)) for drug in drug_files.values() for name in drug["names"]
+        ]
+        short: list[Phrase[tuple[str, ...]]] = [
+            Phrase(e["text"], (str(e["drug"]),)) for e in raw["short_names"]
+        ]
+        whole = [
+            Phrase(name["text"], tuple(d for d in entry["components"] if d in counting))
+            for entry in regimens["regimens"]
+            for name in entry["names"]
+            if not name.get("ambiguous", False)
+        ]
+        self._drugs: Lexicon[tuple[str, ...]] = Lexicon([*names, *short, *whole])
 
     def read(self, text: str) -> tuple[str, ...]:
         """The keys of the drugs, sorted; () where the text names none, denies it or only supposes it."""
@@ -36,16 +53,16 @@ class NamedRefractoriness:
         for mention, how in zip(mentions, self._context.judge(words, mentions), strict=True):
             after = words[mention.last + 1] if mention.last + 1 < len(words) else None
             if after is not None and after.text in self._after and how in (Said.SAID, Said.PAST):
-                found.add(mention.value)
+                found.update(mention.value)
         return tuple(sorted(found))
 
     @staticmethod
-    def _listed(words: Sequence[Word], drugs: Mapping[int, Mention[str]], at: int) -> set[str]:
+    def _listed(words: Sequence[Word], drugs: Mapping[int, Mention[tuple[str, ...]]], at: int) -> set[str]:
         """The drugs named one after another from a place on, over commas, slashes and connecting words."""
         found: set[str] = set()
         while at < len(words):
             if mention := drugs.get(at):
-                found.add(mention.value)
+                found.update(mention.value)
                 at = mention.last + 1
             elif words[at].text in _BETWEEN:
                 at += 1

@@ -362,6 +362,15 @@ def test_an_unidentified_drug_begun_with_a_known_one_is_part_of_its_regimen(know
     assert state.purposes == ()
 
 
+def test_an_unidentified_drug_after_a_failure_is_a_line(knowledge):
+    state = state_of(
+        knowledge,
+        *regimen("bortezomib lenalidomide", "2020-02-01", "2022-02-01", "progression"),
+        given("unidentified-agent", "2022-03-01", "2023-03-01"),
+    )
+    assert (state.prior_lines, state.purposes) == (2, ())
+
+
 def test_an_unidentified_drug_alone_is_asked_for_and_not_counted(knowledge):
     state = state_of(knowledge, *FIRST, given("unidentified-agent", "2024-11-01", "2024-12-01"))
     assert [d.purpose.value for d in state.purposes] == ["unclear"]
@@ -433,5 +442,69 @@ def test_a_relapse_entry_says_nothing_of_when_the_myeloma_began(knowledge):
         myeloma("relapse", onset="2018-01-15"),
         given("lenalidomide", "2015-01-10", "2016-01-10"),
         *regimen("bortezomib dexamethasone", "2018-03-01", ongoing=True),
+    )
+    assert (state.purposes, len(state.lines)) == ((), 2)
+
+
+def neighbour(kind: str, onset: str | None) -> DiagnosisFact:
+    began = DateSpan.on(onset) if onset else None
+    return DiagnosisFact(f"Condition/{kind}-{next(_number)}", kind, DiagnosisStatus.ACTIVE, onset=began)
+
+
+SMM, AL = "smouldering-myeloma", "al-amyloidosis"
+DARA_VD = regimen("daratumumab bortezomib", "2018-11-10", "2019-11-10")
+LEN = given("lenalidomide", "2020-02-01", "2022-02-01")
+BOTH = {"daratumumab": "amyloidosis", "bortezomib": "amyloidosis"}
+
+ALONE = [
+    (
+        "smouldering disease is all there is, treated now",
+        [neighbour(SMM, "2024-01-05"), given("daratumumab", "2024-02-01", ongoing=True)],
+        {"daratumumab": "smouldering"},
+        0,
+    ),
+    (
+        "smouldering disease of an unrecorded day",
+        [neighbour(SMM, None), LEN],
+        {"lenalidomide": "smouldering"},
+        0,
+    ),
+    ("amyloidosis is all there is", [neighbour(AL, "2018-10-10"), *DARA_VD], BOTH, 0),
+    (
+        "amyloidosis, and years later a myeloma",
+        [
+            neighbour(AL, "2018-10-10"),
+            *DARA_VD,
+            myeloma(onset="2023-10-10"),
+            *regimen("bortezomib lenalidomide", "2023-11-10", ongoing=True),
+        ],
+        BOTH,
+        1,
+    ),
+    (
+        "amyloidosis beside the myeloma",
+        [neighbour(AL, "2018-10-10"), myeloma(onset="2018-10-10"), *DARA_VD],
+        {},
+        1,
+    ),
+    ("treated before the smouldering disease was found", [neighbour(SMM, "2024-01-05"), LEN], {}, 1),
+    ("when the myeloma began is not charted", [neighbour(SMM, "2018-01-05"), myeloma(), LEN], {}, 1),
+]
+
+
+@pytest.mark.parametrize(("facts", "purposes", "lines"), [c[1:] for c in ALONE], ids=[c[0] for c in ALONE])
+def test_treatment_of_a_neighbouring_disease(knowledge, facts, purposes, lines):
+    state = state_of(knowledge, *facts)
+    assert {d.drug: d.purpose.value for d in state.purposes} == purposes
+    assert len(state.lines) == lines
+    assert all(state.drugs[drug].status.value != "naive" for drug in purposes)
+
+
+def test_a_drug_of_myeloma_alone_before_the_onset_is_a_line(knowledge):
+    state = state_of(
+        knowledge,
+        myeloma(onset="2022-01-05"),
+        *regimen("carfilzomib dexamethasone", "2016-01-10", "2018-06-02", "progression"),
+        *regimen("daratumumab pomalidomide", "2022-01-10", ongoing=True),
     )
     assert (state.purposes, len(state.lines)) == ((), 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -473,3 +474,38 @@ def test_a_toxicity_charted_as_reason_leaves_no_doubt_of_the_drugs_that_go_on(kn
     )
     assert [line.starts_because for line in state.lines] == ["first-treatment", "toxicity"]
     assert status(state, "daratumumab", "lenalidomide") == ["exposed", "exposed"]
+
+
+def test_supplies_handed_out_every_month_are_one_course(knowledge):
+    def supply(day: str, until: str):
+        return replace(
+            given("carfilzomib", day), last_dose=DateSpan(date.fromisoformat(day), date.fromisoformat(until))
+        )
+
+    state = state_of(
+        knowledge,
+        given("belantamab-mafodotin", "2015-01-01", "2015-03-02"),
+        supply("2015-01-01", "2015-01-28"),
+        supply("2015-01-29", "2015-02-25"),
+    )
+    assert len(state.lines) == 1
+
+
+def test_what_a_line_was_begun_for_is_not_held_against_its_own_drugs(knowledge):
+    state = state_of(
+        knowledge,
+        *regimen(VRD, "2018-01-10", "2020-05-20"),
+        given("belantamab-mafodotin", "2020-06-04", "2022-10-22"),
+        given("pomalidomide", "2020-06", "2022-11"),
+    )
+    assert status(state, "belantamab-mafodotin", "pomalidomide") == ["exposed", "exposed"]
+    assert status(state, "lenalidomide") == ["unknown"]
+
+
+def test_of_two_courses_alike_the_later_is_told(knowledge):
+    state = state_of(
+        knowledge,
+        given("lenalidomide", "2019-01-01", "2019-06-01", "completion"),
+        given("lenalidomide", "2022-01-01", "2022-06-01", "completion"),
+    )
+    assert "2022-06-01" in state.drugs["lenalidomide"].because
