@@ -688,7 +688,7 @@ def _at(when: _When, stem: str) -> dict[str, Any]:
 
 def _as_r5_statement(made: Resource, reason: Mapping[str, Any] | None) -> None:
     """Status of the course moved to where R5 has it: the statement is recorded, the adherence tells."""
-    status = made["status"]
+    status = made["status"] = {"intended": "draft"}.get(made["status"], made["status"])
     if status in ("entered-in-error", "draft"):
         return
     made["status"] = "recorded"
