@@ -651,6 +651,16 @@ class _Told:
             stage, refractory = self._opening_short(), ""
         grave = [label for label in _GRAVEST_LABEL_FIRST if label in self._state.labels]
         labels = [self._label(label) for label in self._state.labels if label not in grave[1:]]
+        if not room.bounded:
+            labels += [
+                self._text(
+                    "phrases/target/given",
+                    target=own.target,
+                    modality=own.modality,
+                    date=str(own.last) if own.last and not own.ongoing else "",
+                )
+                for own in self._state.targets
+            ]
         fitness = []
         if self._state.age is not None:
             fitness.append(self._text("phrases/fitness/age", number=self._state.age))
@@ -681,6 +691,10 @@ class _Told:
         name, _, classes = label.partition(":")
         if name == "double-refractory":
             return self._text("phrases/label/double-refractory", classes=classes.replace("+", " + "))
+        if name == "functional-high-risk":
+            reason = self._state.label_reasons.get(label)
+            months, limit = (reason.months, reason.limit) if reason else ("", "")
+            return self._text("phrases/label/functional-high-risk", months=months, limit=limit)
         slot = f"phrases/label/{name}"
         return self._text(slot) if self._wording.has(slot) else ""
 

@@ -7,14 +7,13 @@ from datetime import date, timedelta
 
 from cds_service.knowledge.types import Knowledge
 from cds_service.patient.exposures import LONG_AGO, Course
+from cds_service.patient.history import PRECURSORS
 from cds_service.patient.lines import Counted
 from cds_service.patient.progression import progressed_on_or_within
 from cds_service.patient.purposes import TRANSPLANTS
 from cds_service.patient.refractory import stable_at_best
 from cds_service.patient.types import DiagnosisState, Line, Progression
 from cds_service.record import MYELOMA, ClinicalRecord, Completeness, DateSpan, DiagnosisStatus
-
-_PRECURSORS = ("smouldering-myeloma", "solitary-plasmacytoma", "mgus")
 
 
 def diagnosis_state(
@@ -31,7 +30,7 @@ def diagnosis_state(
     sure = [d for d in record.diagnoses if not d.provisional]
     current = [d for d in sure if d.status is not DiagnosisStatus.HISTORY] or sure
     kinds = {d.kind for d in current}
-    kind = next((k for k in (*out_of_scope, MYELOMA, *_PRECURSORS) if k in kinds), "")
+    kind = next((k for k in (*out_of_scope, MYELOMA, *PRECURSORS) if k in kinds), "")
     if not kind:
         came = record.completeness.get("conditions", Completeness.COMPLETE)
         return DiagnosisState("unknown", "none" if came is Completeness.COMPLETE else "unknown")

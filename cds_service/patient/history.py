@@ -10,6 +10,9 @@ from cds_service.patient.purposes import TRANSPLANTS
 from cds_service.patient.types import Progression
 from cds_service.record import MYELOMA, ClinicalRecord, Completeness, DiagnosisFact, DiagnosisStatus, Response
 
+PRECURSORS = ("smouldering-myeloma", "solitary-plasmacytoma", "mgus")
+"""Diseases that may turn into myeloma."""
+
 MEDICATION_KINDS = (
     "medicationStatements",
     "medicationRequests",
@@ -45,7 +48,16 @@ def history_is_known(
     ]
     # A progressive disease was measured before; only treated disease relapses, and nobody begins with a
     # transplant or with cells. What came before must be on record.
-    relapsed = [r.on for r in record.responses if r.category is Response.PD and r.on]
+    # One charted while a precursor was all there was is the step to the myeloma, not a relapse.
+    precursors = [d.onset for d in record.diagnoses if d.kind in PRECURSORS and d.onset]
+    first = min((c.first.earliest for c in treatment), default=None)
+    relapsed = [
+        r.on
+        for r in record.responses
+        if r.category is Response.PD
+        and r.on
+        and not (first and r.on.latest <= first and any(p.earliest <= r.on.earliest for p in precursors))
+    ]
     relapsed += [
         d.onset
         for d in record.diagnoses

@@ -147,7 +147,13 @@ def _functional_high_risk(
                 months=str(clock),
                 threshold=f"{definition['under_months']:g}",
             )
-            reason = LabelReason(text.in_language(language), definition["id"], clock.derived_from)
+            reason = LabelReason(
+                because=text.in_language(language),
+                threshold=definition["id"],
+                derived_from=clock.derived_from,
+                months=str(clock),
+                limit=f"{definition['under_months']:g}",
+            )
             return reason, False
         undecided |= _early(shortest, definition)
     return None, undecided

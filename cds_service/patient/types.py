@@ -127,8 +127,10 @@ class LabelReason:
     """Why a label holds: a whole sentence, the threshold that fired where there is one, the resources."""
 
     because: str
-    threshold: str = ""
+    threshold: str = ""  # id of the definition that fired
     derived_from: tuple[str, ...] = ()
+    months: str = ""  # the time it was judged by, and the limit of the definition
+    limit: str = ""
 
 
 @dataclass(frozen=True)
