@@ -134,7 +134,9 @@ def statement(reading: Reading, chart: Chart) -> list[DrugFact]:
         day = _single_day(reading, "effectiveDateTime")
         if day.span is None and not day.problem:
             day = reading.date(data, "dateAsserted") if status in _RUNNING else Charted()
-        course = _Course(day.span, day.span, running and status != "recorded" and day.span is not None)
+        # Of R5 "recorded" says only that there is an entry; that the drug is being taken, the adherence.
+        taking = running and (status != "recorded" or adherence.startswith("taking"))
+        course = _Course(day.span, day.span, taking)
     else:
         course = _over(chart, start, end, running)
     return _facts(reading, chart, course, Given.GIVEN)

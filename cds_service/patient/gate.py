@@ -59,7 +59,7 @@ def _after_last_start(lines: Sequence[Line], progressions: Sequence[Progression]
     if not lines:
         return bool(progressions)
     start = lines[-1].start
-    return start is None or any(p.on.earliest > start.latest for p in progressions)
+    return any(start is None or p.on.earliest > start.latest for p in progressions)
 
 
 def last_line_failed(
