@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     for case in cases_of(file) if file else cases():
         if not all(word.casefold() in case.name.casefold() for word in words):
             continue
-        for form in ("statements", *case.also):
+        for form in case.forms:
             question = Question(
                 as_of=case.as_of, region=case.region, language=case.language, patient_id=PATIENT
             )

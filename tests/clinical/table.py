@@ -65,6 +65,11 @@ class Case:
     language: str = "en"
     region: str = "EMA"
 
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """How it is charted in turn: statements of R4 and of R5, and what ``also`` names."""
+        return ("statements", "R5", *self.also)
+
 
 @dataclass(frozen=True)
 class Sentence:

@@ -9,7 +9,7 @@ from tests.clinical.notation import PATIENT, Notation
 from tests.clinical.table import Case, cases, differences, sentences
 
 CASES = cases()
-FORMS = [("statements", case) for case in CASES] + [(form, case) for case in CASES for form in case.also]
+FORMS = [(form, case) for case in CASES for form in case.forms]
 
 
 def _id(form: str, case: Case) -> str:
