@@ -136,7 +136,13 @@ class Assessor:
 
 def rests_on(state: PatientState) -> set[str]:
     """References of the resources on which the state rests."""
-    parts: list[Any] = [state.diagnosis, *state.drugs.values(), *state.lines, *state.progressions]
+    parts: list[Any] = [
+        state.diagnosis,
+        *state.drugs.values(),
+        *state.lines,
+        *state.progressions,
+        *state.relapse_signs,
+    ]
     references = {reference for part in parts for reference in part.derived_from}
     return (
         references | {c.reference for c in state.comorbidities} | {m.reference for m in state.labs.values()}

@@ -257,6 +257,7 @@ class Measurement:
     value: float | None = None
     unit: str = ""
     text: str = ""
+    site: str = ""  # of a lesion: where it lies, lower case
 
 
 @dataclass(frozen=True, order=True)

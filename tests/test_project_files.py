@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def test_every_version_is_pinned_and_names_no_address() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in pins)
     pinned = {line.partition("==")[0].lower().replace("_", "-").replace(".", "-") for line in pins}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    wanted = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
     named = {
         re.match(r"[A-Za-z0-9._-]+", one)[0].lower().replace("_", "-").replace(".", "-") for one in wanted
     }  # type: ignore[index]
@@ -67,7 +68,7 @@ def test_every_version_is_pinned_and_names_no_address() -> None:
 def test_every_dependency_has_its_reason() -> None:
     reasons = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").lower()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for one in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+    for one in [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]:
         name = re.match(r"[A-Za-z0-9._-]+", one)[0]  # type: ignore[index]
         assert name.lower() in reasons, name
 

@@ -16,6 +16,7 @@ _NUMBER_IN_TEXT = re.compile(
     r"\s*(?P<comparator>[<>≤≥]=?)?\s*(?P<number>[+-]?\d+(?:[.,]\d+)?)(?![\d.,])\s*(?P<unit>[^\d\s][^;]{0,24})?\s*\Z"
 )
 _DIGITS = re.compile(r"\d+")
+_IN_BRACKETS = re.compile(r"\(([^()]{2,60})\)")
 _LONGEST_NUMBER = 10
 _LONGEST_VALUE = 100  # a number with its unit; longer words are a report
 _THOUSANDS_OR_DECIMALS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}\Z")
@@ -75,6 +76,16 @@ _CHANGES = {  # which change a gene must have undergone to be the marker
     "t-14-20": "chromosomal-translocation",
 }
 _MARKER_KEYS = frozenset({*_CHANGES, "tp53-mutation", "igh-rearrangement"})
+_IMAGING, _NEW_LESION, _MRD = "imaging", "new-lesion", "mrd"
+_LESIONS = frozenset({"plasmacytoma-diameter", "plasmacytoma-spd"})
+_IMMUNOFIXATION = frozenset({"immunofixation-serum", "immunofixation-urine"})
+_HEAVY = re.compile(r"\big\s?([gamde])\b", re.I)
+_LIGHT = re.compile(r"\b(kappa|lambda)\b|([κλ])", re.I)
+_ISOTYPE_ALONE = re.compile(
+    r"(?:\W*\b(?:monoclonal\w*|component\w*|bands?|banda|bande|protein\w*|m|positiv\w*|present\w*|detected|di|tipo|type"
+    r"|ig\s?[gamde]|kappa|lambda|[κλ])(?!\w))+\W*\Z",
+    re.I,
+)
 
 
 def observation(reading: Reading, chart: Chart) -> list[ResponseFact | Measurement]:
@@ -101,9 +112,7 @@ def observation(reading: Reading, chart: Chart) -> list[ResponseFact | Measureme
 
 
 def _dated(fact: ResponseFact | Measurement, on: DateSpan | None) -> ResponseFact | Measurement:
-    if isinstance(fact, ResponseFact):
-        return replace(fact, on=on)
-    return Measurement(fact.reference, fact.concept, on, fact.value, fact.unit, fact.text)
+    return replace(fact, on=on)
 
 
 def _when(reading: Reading, chart: Chart) -> tuple[DateSpan | None, bool]:
@@ -151,6 +160,9 @@ def _one(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> Iterator[Re
             if says := _polarity(_answer_words(reading, node)):
                 yield Measurement(reading.reference, match.concept, None, None, "", says)
             return
+        if match.concept in (_IMAGING, _NEW_LESION):
+            yield from _imaging(reading, chart, node, match.concept)
+            return
         yield from _measurement(reading, chart, node, match.concept, match.unit)
 
 
@@ -195,6 +207,52 @@ def _response(
         reading.issue(Severity.WARNING, "unmapped-code", text)
 
 
+def _imaging(reading: Reading, chart: Chart, node: Mapping[str, Any], concept: str) -> Iterator[Measurement]:
+    """Imaging as told in words: "new-lesion", or "reported" where it states none beyond doubt."""
+    said = _answer_words(reading, node)
+    if not said:
+        return
+    # A question for a new lesion, answered by yes or no, or by a sentence.
+    asked = concept == _NEW_LESION and _polarity(said) == "present"
+    new = asked or chart.terminology.new_lesion(said)
+    yield Measurement(reading.reference, _IMAGING, None, None, "", _NEW_LESION if new else "reported")
+
+
+def _site(reading: Reading, node: Mapping[str, Any], concept: str) -> str:
+    """Where a measured lesion lies: its body site, else what its name says in brackets; lower case."""
+    if concept not in _LESIONS:
+        return ""
+    for holder in (node, reading.data):
+        if "bodySite" in holder:
+            site = reading.concept(holder, "bodySite")
+            coded = next((f"{one.system}|{one.code}" for one in site.codings if one.code), "")
+            if named := site.text or next((one.display for one in site.codings if one.display), "") or coded:
+                return " ".join(named.casefold().split())
+    bracket = _IN_BRACKETS.search(_words(reading.concept(node, "code")))
+    return " ".join(bracket[1].casefold().split()) if bracket else ""
+
+
+def _isotype(words: str) -> str:
+    """ " igg kappa" where the words of an immunofixation name one heavy and one light chain, else ""."""
+    heavy = {f"ig{found.lower()}" for found in _HEAVY.findall(words)}
+    light = {(a or {"κ": "kappa", "λ": "lambda"}[b.lower()]).lower() for a, b in _LIGHT.findall(words)}
+    return f" {heavy.pop()} {light.pop()}" if len(heavy) == 1 and len(light) == 1 else ""
+
+
+def _in_words(reading: Reading, node: Mapping[str, Any], concept: str, result: str) -> str:
+    """A result in words, with what the words of some say beside it."""
+    if concept in _IMMUNOFIXATION:
+        words = _answer_words(reading, node)
+        isotype = _isotype(words)
+        if result in ("positive", "present") or (isotype and _ISOTYPE_ALONE.match(words)):
+            return f"positive{isotype}"
+    if concept == _MRD:  # as charted, with the method: a bare "negative" says too little
+        method = _words(reading.concept(reading.data, "method")) if "method" in reading.data else ""
+        said = next((one.text for one in _answers(reading, node) if one.text), result)
+        return "; ".join(filter(None, (said.strip().lower(), method.strip().lower())))
+    return result
+
+
 def _measurement(
     reading: Reading, chart: Chart, node: Mapping[str, Any], concept: str, unit: str
 ) -> Iterator[Measurement]:
@@ -202,8 +260,13 @@ def _measurement(
     for value, units, comparator in numbers or ():
         converted = _converted(reading, chart, concept, value, units)
         if converted is not None and _believed(reading, chart, concept, converted):
-            yield Measurement(reading.reference, concept, None, converted, unit, comparator)
+            site = _site(reading, node, concept)
+            yield Measurement(reading.reference, concept, None, converted, unit, comparator, site)
     if numbers or numbers is None:
+        return
+    if node.get("valueRange") is not None:
+        text = f"{reading.reference}: {concept} is charted as a range; left out."
+        reading.issue(Severity.WARNING, "ambiguous-number", text)
         return
     for answer in _answers(reading, node):
         result = chart.terminology.coded_result(answer).strip().lower()
@@ -215,7 +278,9 @@ def _measurement(
             if _believed(reading, chart, concept, score):
                 yield Measurement(reading.reference, concept, None, score, unit)
         elif all(_believed(reading, chart, concept, float(number)) for number in _lone_number(result)):
-            yield Measurement(reading.reference, concept, None, None, "", result)
+            site = _site(reading, node, concept)
+            text = _in_words(reading, node, concept, result)
+            yield Measurement(reading.reference, concept, None, None, "", text, site)
         return
     boolean = reading.flag(node, "valueBoolean") if "valueBoolean" in node else None
     if boolean is not None:

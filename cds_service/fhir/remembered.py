@@ -51,6 +51,7 @@ class Remembered:
         self.plausible = terminology.plausible
         self.unidentified = terminology.unidentified
         self.refractory_to = terminology.refractory_to
+        self.new_lesion = terminology.new_lesion
         self._drugs = _remember(lambda concept, on: terminology.drugs(concept, on=on))
         self._is_antineoplastic = _remember(terminology.is_antineoplastic)
         self._diagnosis = _remember(terminology.diagnosis)

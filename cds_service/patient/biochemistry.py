@@ -1,82 +1,62 @@
-"""Progression and response by the numbers: M-protein of serum and urine, light chains, marrow, plasmacytomas.
+"""Progression by the numbers: M-protein of serum and urine, light chains, marrow, blood, lesions.
 
-Thresholds, units and sources stand in definitions/imwg.yaml, "response". What is decided here:
+Thresholds, units and sources stand in definitions/imwg.yaml, "response"; how values become samples in
+samples.py. What is decided here:
 
-* Every value is a range: "<0.1" lies between 0 and 0.1, two results of one day span both. A rise or a fall
-  is called only where the whole ranges allow no other answer.
 * A rise is measured from the lowest value since the line began, its baseline included. It counts where the
   next sample of the same marker shows it too, before any new treatment: a treatment begun in between
   confirms nothing, it only leaves the reason of the change open. The progression has the date of the first
   sample.
 * No rise is held against a line in its first weeks: it is the progression for which the line was begun.
 * Light chains are judged only where the serum M-protein is charted as too low to measure, the marrow only
-  where the light chains are, too. A urine or a light chain never charted counts as not measurable, a serum
-  M-protein never charted leaves the question open.
-* Values of unsure day are left out.
+  where the light chains are, too, plasma cells in blood only where no marrow and no lesion is charted either.
+  A urine or a light chain never charted counts as not measurable, a serum M-protein never charted leaves the
+  question open.
+* A new lesion that imaging states is progression, once, where earlier imaging of the same line or its
+  baseline is charted: else it may be new since an image taken before the treatment.
+* What comes back after a complete response, and signs of a clinical relapse, are no progression
+  (remarks.py, signs.py).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from cds_service.knowledge.types import Knowledge, Text
 from cds_service.knowledge.wording import sentence
-from cds_service.patient.exposures import Course
+from cds_service.patient.samples import (
+    DIFFERENCE,
+    NEW_LESION,
+    NOISE,
+    LaboratoryValues,
+    Period,
+    Sample,
+    periods_of,
+    reaches,
+)
+from cds_service.patient.signs import clinical_signs, looked_for, may_have_doubled, significant
 from cds_service.patient.types import Certainty, Line, Progression, Unknown
-from cds_service.record import ClinicalRecord, DateSpan, Issue, Measurement, Response, ResponseFact, Severity
+from cds_service.record import DateSpan, Issue, Severity
 
 TRUST = 4
 """Trust of a computed progression: below what the chart states, above what is presumed."""
 
-_CONCEPTS = {
-    "serum": "m-protein-serum",
-    "urine": "m-protein-urine-24h",
-    "marrow": "bm-plasma-cells-pct",
-    "plasmacytoma": "plasmacytoma-diameter",
-    "plasmacytomas": "plasmacytoma-spd",
+_BETTER = {
+    DIFFERENCE: ("serum", "urine"),
+    "marrow": ("serum", "urine", DIFFERENCE),
+    "circulating": ("serum", "urine", DIFFERENCE),
 }
-_DIFFERENCE = "light-chain-difference"
-_CHAINS = ("flc-kappa", "flc-lambda")
-_IMMUNOFIXATION = ("immunofixation-serum", "immunofixation-urine")
-_NONE = frozenset({"absent", "negative"})
-_BETTER_FIRST = (Response.CR, Response.VGPR, Response.PR, Response.MR, Response.SD)
-_NOISE = 1e-9  # of binary fractions: 0.9 - 0.4 must reach 0.5
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One day's value of one marker, between ``low`` and ``high``."""
+class Rise:
+    """A rise of one marker from its lowest value; ``second`` None: nothing confirms it, or need not.
 
-    on: date
-    low: float
-    high: float
-    derived_from: tuple[str, ...] = ()
-    clonal: bool = True  # light chains only: the kappa/lambda ratio is abnormal to the involved side
-
-    def __str__(self) -> str:
-        if self.low == self.high:
-            return f"{self.low:g}"
-        if math.isinf(self.high):
-            return f">{self.low:g}"
-        return f"<{self.high:g}" if self.low == 0 else f"{self.low:g}-{self.high:g}"
-
-
-@dataclass(frozen=True)
-class _Period:
-    """The days of one line: samples count after ``start`` and up to ``end``, the next line's first day."""
-
-    start: DateSpan
-    end: date
-
-
-@dataclass(frozen=True)
-class _Rise:
-    """A rise of one marker from its lowest value; ``second`` None: nothing confirms it, or need not."""
+    For a new lesion on imaging ``lowest`` is the same as ``first``.
+    """
 
     marker: str
     lowest: Sample
@@ -84,10 +64,14 @@ class _Rise:
     second: Sample | None
     confirmed: bool
     judged: bool = True  # False: whether the marker may be used at all is not charted
+    too_low: tuple[
+        tuple[str, Sample | None], ...
+    ] = ()  # better markers that do not measure; None: not charted
     rests_on: tuple[str, ...] = ()  # further resources: those that show what is not measurable
 
     @property
     def derived_from(self) -> tuple[str, ...]:
+        """All resources it rests on."""
         samples = (self.lowest, self.first, self.second) if self.second else (self.lowest, self.first)
         return tuple(sorted({*self.rests_on, *(r for s in samples for r in s.derived_from)}))
 
@@ -95,16 +79,75 @@ class _Rise:
 def laboratory_progressions(
     values: LaboratoryValues, lines: Sequence[Line], language: str
 ) -> tuple[Progression, ...]:
-    """The first computed progression of each line, oldest first: trust 4, dated at its first sample."""
+    """The first computed progression of each line, oldest first: trust 4, dated at its first sample.
+
+    Its text says which marker it is judged by, and what the values say of the need to treat it.
+    """
     found = []
-    for period in _periods(lines, values.as_of):
-        rise = min((r for r in values.rises(period) if r.confirmed and r.judged), key=_first, default=None)
+    for period in periods_of(lines, values.as_of):
+        rise = min((r for r in rises(values, period) if r.confirmed and r.judged), key=_first, default=None)
         if rise is not None:
             name = "laboratory" if rise.second else "laboratory-once"
-            text = _told(rise, "progression", name, values.knowledge).in_language(language)
+            name = NEW_LESION if rise.marker == NEW_LESION else name
+            texts = [_told(rise, "progression", name, values.knowledge), *_tempo(values, period, rise)]
+            text = " ".join(t.in_language(language) for t in texts)
             on = DateSpan.on(rise.first.on)
             found.append(Progression(on, TRUST, Certainty.COMPUTED, text, rise.derived_from))
     return tuple(found)
+
+
+def _tempo(values: LaboratoryValues, period: Period, rise: Rise) -> Iterator[Text]:
+    """Why this marker, whether signs call for treatment, and whether the progression may be observed."""
+    known = values.knowledge.definitions
+    if rise.too_low:
+        yield because_not_others(rise.too_low, values.knowledge)
+    signs = clinical_signs(values, period, rise.first.on)
+    if rise.marker == NEW_LESION:
+        signs = tuple(sign for sign in signs if sign.kind != NEW_LESION)
+    if signs:
+        yield sentence(known, "laboratory", "signs", signs=listed([s.told(values.knowledge) for s in signs]))
+    rapid = significant(values, period)
+    if rapid is not None:
+        yield sentence(
+            known,
+            "laboratory",
+            "significant",
+            marker=sentence(known, "marker", rapid.marker),
+            unit=sentence(known, "marker_unit", rapid.marker),
+            lowest=str(rapid.lowest),
+            since=str(rapid.lowest.on),
+            value=str(rapid.first),
+            date=str(rapid.first.on),
+            second=str(rapid.second),
+            again=str(rapid.second.on),
+        )
+    biochemical = rise.marker in ("serum", "urine", DIFFERENCE)
+    if biochemical and not signs and rapid is None and not may_have_doubled(values, period):
+        name = "may-be-observed" if looked_for(values, period, rise.first.on) else "signs-not-charted"
+        yield sentence(known, "laboratory", name)
+
+
+def because_not_others(too_low: Sequence[tuple[str, Sample | None]], knowledge: Knowledge) -> Text:
+    """The sentence that says why a lesser marker is the measure."""
+    parts = []
+    for marker, shown in too_low:
+        parts.append(
+            sentence(
+                knowledge.definitions,
+                "laboratory",
+                "marker-not-charted" if shown is None else "marker-too-low",
+                marker=sentence(knowledge.definitions, "marker", marker),
+                unit=sentence(knowledge.definitions, "marker_unit", marker),
+                value=str(shown or ""),
+                date=str(shown.on) if shown else "",
+            )
+        )
+    return sentence(knowledge.definitions, "laboratory", "because-not-others", others=listed(parts))
+
+
+def listed(texts: Sequence[Text]) -> Text:
+    """Several texts as one, with semicolons between."""
+    return Text(*("; ".join(t.in_language(language) for t in texts) for language in ("en", "it")))
 
 
 def laboratory_questions(
@@ -120,108 +163,45 @@ def laboratory_questions(
     """
     unknown: list[Unknown] = []
     issues: list[Issue] = []
-    periods = list(_periods(lines, values.as_of))
+    periods = list(periods_of(lines, values.as_of))
     for period in periods:
-        if any(p.on.latest > period.start.earliest and p.on.earliest <= period.end for p in progressions):
+        if progressed_in(period, progressions):
             continue
-        rise = min(
-            (r for r in values.rises(period) if not (r.confirmed and r.judged)), key=_first, default=None
-        )
+        rise = open_rise(values, period)
         if rise is None:
             continue
-        name = "unconfirmed" if rise.judged else "measurable-unknown"
+        name, code, settles = "unconfirmed", "unconfirmed-rise", "second-sample"
+        severity = Severity.INFORMATION
+        if not rise.judged:
+            name, code, settles = "measurable-unknown", "measurable-disease-unknown", "measurable"
+        if rise.marker == NEW_LESION:
+            name, code, settles = "new-lesion-unclear", "new-lesion-unclear", "earlier-images"
+            severity = Severity.WARNING  # whenever it appeared, somebody should look
         text = _told(rise, "laboratory", name, values.knowledge).in_language(language)
-        code = "unconfirmed-rise" if rise.judged else "measurable-disease-unknown"
-        issues.append(Issue(Severity.INFORMATION, code, text, rise.first.derived_from[0]))
+        issues.append(Issue(severity, code, text, rise.first.derived_from[0]))
         if period is periods[-1] and lines and lines[-1].start == period.start:
-            settles = "second-sample" if rise.judged else "measurable"
             text = _told(rise, "would_settle", settles, values.knowledge).in_language(language)
             unknown.append(Unknown("laboratory-progression", text))
     return tuple(unknown), tuple(issues)
 
 
-def laboratory_responses(
-    values: LaboratoryValues, lines: Sequence[Line], language: str
-) -> tuple[ResponseFact, ...]:
-    """Computed response categories of each line, each better than the one before, oldest first.
-
-    Stable disease only where nothing better is seen. A stringent complete response is never computed: it
-    needs the clonality of the marrow cells.
-    """
-    found = []
-    for period in _periods(lines, values.as_of):
-        best: Response | None = None
-        steps = list(values.responses(period))
-        if any(step[1] is not Response.SD for step in steps):
-            steps = [step for step in steps if step[1] is not Response.SD]
-        for on, category, references in sorted(steps, key=lambda s: (s[0], _BETTER_FIRST.index(s[1]))):
-            if best is not None and _BETTER_FIRST.index(category) >= _BETTER_FIRST.index(best):
-                continue
-            best = category
-            text = sentence(values.knowledge.definitions, "laboratory", "response", category=category.value)
-            said = text.in_language(language)
-            fact = ResponseFact(
-                references[0], DateSpan.on(on), category, text=said, derived_from=references[1]
-            )
-            found.append(fact)
-    return tuple(found)
+def progressed_in(period: Period, progressions: Sequence[Progression]) -> bool:
+    """Whether any of the progressions may have fallen in the period."""
+    return any(p.on.latest > period.start.earliest and p.on.earliest <= period.end for p in progressions)
 
 
-def laboratory_notes(
-    values: LaboratoryValues,
-    lines: Sequence[Line],
-    courses: Sequence[Course],
-    language: str,
-) -> tuple[Issue, ...]:
-    """What to mind with the latest values: an antibody that shows as M-protein; a high calcium."""
-    rules = values.rules
-    notes = []
-    since = values.as_of - timedelta(days=values.knowledge.definitions["imwg"]["reach_days"]["value"])
-    serum = values.series["serum"]
-    if serum and serum[-1].on >= since and 0 < serum[-1].high <= rules["interference"]["serum_up_to"]:
-        classes = set(rules["interference"]["classes"])
-        given = [
-            c
-            for c in courses
-            if classes & set(values.knowledge.drugs[c.drug].classes)
-            and c.first.latest <= serum[-1].on <= c.last.earliest
-        ]
-        if given:
-            drug = values.knowledge.drugs[given[-1].drug].name
-            notes.append(
-                _note("interference", "antibody-interference", serum[-1], values.knowledge, language, drug)
-            )
-    periods = list(_periods(lines, values.as_of))
-    calcium = values.samples(values.of("calcium-corrected"))
-    current = periods and calcium and calcium[-1].on > max(periods[-1].start.latest, since)
-    if current and calcium[-1].low > rules["calcium_above"]:
-        notes.append(_note("calcium", "high-calcium", calcium[-1], values.knowledge, language))
-    return tuple(notes)
+def open_rise(values: LaboratoryValues, period: Period) -> Rise | None:
+    """The first rise of a period that nothing confirms, or of a marker that may not count."""
+    return min((r for r in rises(values, period) if not (r.confirmed and r.judged)), key=_first, default=None)
 
 
-def _note(
-    name: str, code: str, sample: Sample, knowledge: Knowledge, language: str, drug: Text | str = ""
-) -> Issue:
-    unit = sentence(knowledge.definitions, "marker_unit", "calcium" if name == "calcium" else "serum")
-    text = sentence(
-        knowledge.definitions,
-        "laboratory",
-        name,
-        value=str(sample),
-        unit=unit,
-        date=str(sample.on),
-        drug=drug,
-    )
-    return Issue(Severity.INFORMATION, code, text.in_language(language), sample.derived_from[0])
-
-
-def _told(rise: _Rise, group: str, name: str, knowledge: Knowledge) -> Text:
+def _told(rise: Rise, group: str, name: str, knowledge: Knowledge) -> Text:
     return sentence(
         knowledge.definitions,
         group,
         name,
         marker=sentence(knowledge.definitions, "marker", rise.marker),
-        unit=sentence(knowledge.definitions, "marker_unit", rise.marker),
+        unit="" if rise.marker == NEW_LESION else _unit(rise.marker, knowledge),
         lowest=str(rise.lowest),
         since=str(rise.lowest.on),
         value=str(rise.first),
@@ -231,346 +211,107 @@ def _told(rise: _Rise, group: str, name: str, knowledge: Knowledge) -> Text:
     )
 
 
-def _first(rise: _Rise) -> tuple[date, str]:
+def _unit(marker: str, knowledge: Knowledge) -> Text:
+    return sentence(knowledge.definitions, "marker_unit", marker)
+
+
+def _first(rise: Rise) -> tuple[date, str]:
     return rise.first.on, rise.marker
 
 
-def _periods(lines: Sequence[Line], as_of: date) -> Iterator[_Period]:
-    """The lines of known start, each until the next; one before a line of unknown start has no known end."""
-    for place, line in enumerate(lines):
-        following = lines[place + 1].start if place + 1 < len(lines) else DateSpan(as_of, as_of)
-        if line.start is not None and following is not None:
-            yield _Period(line.start, following.earliest)
-
-
-class LaboratoryValues:
-    """The laboratory values of one record as series by marker, and what they say of a period."""
-
-    def __init__(self, record: ClinicalRecord, knowledge: Knowledge, as_of: date) -> None:
-        self.knowledge = knowledge
-        self.as_of = as_of
-        numbers = knowledge.definitions["imwg"]
-        self.rules: Mapping[str, Any] = numbers["response"]
-        self._settling = timedelta(days=numbers["lines"]["first_assessment_days"])
-        self._of: dict[str, list[Measurement]] = {}
-        for measurement in record.measurements:
-            self._of.setdefault(measurement.concept, []).append(measurement)
-        self.series = {marker: self.samples(self.of(concept)) for marker, concept in _CONCEPTS.items()}
-        kappa, lambda_ = (self.samples(self.of(concept)) for concept in _CHAINS)
-        on_day = {other.on: other for other in lambda_}
-        pairs = [(k, on_day[k.on]) for k in kappa if k.on in on_day]
-        self._chains = {
-            "kappa": [self._difference(k, other, kappa=True) for k, other in pairs],
-            "lambda": [self._difference(other, k, kappa=False) for k, other in pairs],
-        }
-        self._involved = {
-            "kappa": [k for k, _ in pairs],
-            "lambda": [other for _, other in pairs],
-        }
-
-    def of(self, concept: str) -> Sequence[Measurement]:
-        """The measurements of one concept as charted."""
-        return self._of.get(concept, ())
-
-    def samples(self, measurements: Iterable[Measurement]) -> list[Sample]:
-        """One sample a day, oldest first; "absent" is none at all."""
-        days: dict[date, Sample] = {}
-        for measurement in measurements:
-            span = _range(measurement)
-            if span is None or measurement.on is None or not measurement.on.exact:
-                continue
-            on = measurement.on.earliest
-            if on > self.as_of:
-                continue
-            same = days.get(on, Sample(on, *span))
-            references = tuple(sorted({*same.derived_from, measurement.reference}))
-            days[on] = Sample(on, min(span[0], same.low), max(span[1], same.high), references)
-        return [days[on] for on in sorted(days)]
-
-    def _difference(self, involved: Sample, other: Sample, *, kappa: bool) -> Sample:
-        """Involved minus uninvolved, never below nothing, and whether the ratio is abnormal to that side."""
-        normal = self.rules["light_chain_ratio"]
-        if kappa:
-            clonal = involved.low > normal["highest"] * other.high
-        else:
-            clonal = other.high < normal["lowest"] * involved.low
-        return Sample(
-            involved.on,
-            max(involved.low - other.high, 0.0),
-            max(involved.high - other.low, 0.0),
-            tuple(sorted({*involved.derived_from, *other.derived_from})),
-            clonal,
-        )
-
-    # ---- which samples ------------------------------------------------------------------------------------
-    def _during(self, samples: Sequence[Sample], period: _Period) -> list[Sample]:
-        return [s for s in samples if period.start.latest < s.on <= period.end]
-
-    def _baseline(self, samples: Sequence[Sample], period: _Period) -> Sample | None:
-        """The last value before the first dose, not too old, else the first within days of it."""
-        earliest = period.start.latest - timedelta(days=self.rules["baseline_days_before"])
-        before = [s for s in samples if earliest <= s.on <= period.start.earliest]
-        if before:
-            return before[-1]
-        latest = period.start.earliest + timedelta(days=self.rules["baseline_days_after"])
-        return next((s for s in samples if period.start.latest < s.on <= min(latest, period.end)), None)
-
-    def _judged_by(self, samples: Sequence[Sample], period: _Period, until: date) -> list[Sample]:
-        """The samples that say whether a marker is measurable: the baseline, else all up to a day."""
-        baseline = self._baseline(samples, period)
-        return [baseline] if baseline is not None else [s for s in samples if s.on <= until]
-
-    def _measurable(self, marker: str, period: _Period, until: date) -> tuple[bool | None, tuple[str, ...]]:
-        """Whether ``marker`` can measure the disease, and the resources that say so; None: not charted."""
-        at_least = self.rules["measurable"]
-        if marker == _DIFFERENCE:
-            answers = []
-            for side, chains in self._chains.items():
-                shown = self._judged_by(chains, period, until)
-                days = {s.on for s in shown if s.clonal}
-                involved = [s for s in self._involved[side] if s.on in days]
-                answers.append(any(_reaches(s.low, at_least["involved_light_chain"]) for s in involved))
-            samples = [s for chains in self._chains.values() for s in self._judged_by(chains, period, until)]
-            answer = any(answers)
-        else:
-            samples = self._judged_by(self.series[marker], period, until)
-            answer = any(_reaches(s.high, at_least[marker]) for s in samples)
-        references = tuple(sorted({r for s in samples for r in s.derived_from}))
-        return (answer if samples else None), references
-
-    # ---- progression --------------------------------------------------------------------------------------
-    def rises(self, period: _Period) -> Iterator[_Rise]:
-        """The first rise of each marker in a period: confirmed if any is, else the one still open."""
-        for marker, samples in self.series.items():
-            if rise := self._rise(marker, samples, period):
+def rises(values: LaboratoryValues, period: Period) -> Iterator[Rise]:
+    """The first rise of each marker in a period: confirmed if any is, else the one still open."""
+    for marker, samples in values.series.items():
+        if rise := _rise(values, marker, samples, period):
+            yield rise
+    for chains in values.chains.values():
+        if rise := _rise(values, DIFFERENCE, chains, period):
+            yield rise
+    for marker, sites in values.lesions.items():
+        for samples in sites.values():
+            if rise := _rise(values, marker, samples, period):
                 yield rise
-        for chains in self._chains.values():
-            if rise := self._rise(_DIFFERENCE, chains, period):
-                yield rise
+    if new := _new_lesion(values, period):
+        yield new
 
-    def _rise(self, marker: str, samples: Sequence[Sample], period: _Period) -> _Rise | None:
-        baseline = self._baseline(samples, period)
-        course = self._during(samples, period)
-        if baseline is not None and baseline not in course:
-            course = [baseline, *course]
-        test = self._has_risen(marker)
-        lowest: Sample | None = None
-        for place, sample in enumerate(course):
-            settled = sample.on > period.start.latest + self._settling
-            if lowest is not None and settled and test(lowest, sample):
-                following = course[place + 1] if place + 1 < len(course) else None
-                alone = marker not in self.rules["confirmed"]
-                again = following is not None and test(lowest, following)
-                if alone or again or following is None:
-                    second = following if again and not alone else None
-                    return self._allowed(_Rise(marker, lowest, sample, second, alone or again), period)
-            if lowest is None or sample.high < lowest.high:
-                lowest = sample
-        return None
 
-    def _has_risen(self, marker: str) -> Callable[[Sample, Sample], bool]:
-        rules = self.rules["progression"]
+def _rise(values: LaboratoryValues, marker: str, samples: Sequence[Sample], period: Period) -> Rise | None:
+    course = values.course(samples, period)
+    test = has_risen(marker, values.rules)
+    lowest: Sample | None = None
+    for place, sample in enumerate(course):
+        if lowest is not None and _settled(values, sample, period) and test(lowest, sample):
+            following = course[place + 1] if place + 1 < len(course) else None
+            alone = marker not in values.rules["confirmed"]
+            again = following is not None and test(lowest, following)
+            if alone or again or following is None:
+                second = following if again and not alone else None
+                return _allowed(values, Rise(marker, lowest, sample, second, alone or again), period)
+        if lowest is None or sample.high < lowest.high:
+            lowest = sample
+    return None
 
-        def risen(lowest: Sample, sample: Sample) -> bool:
-            by = sample.low - lowest.high
-            share = _reaches(by, lowest.high * rules["increase_percent"] / 100)
-            half = _reaches(by, lowest.high * rules["plasmacytoma_percent"] / 100) and by > _NOISE
-            if marker == "serum":
-                high = _reaches(lowest.low, rules["serum_high_from"])
-                enough = share and _reaches(by, rules["serum"])
-                return enough or (high and _reaches(by, rules["serum_high"]))
-            if marker == "urine":
-                return share and _reaches(by, rules["urine"])
-            if marker == _DIFFERENCE:
-                return share and by > rules["light_chain_difference"] + _NOISE and sample.clonal
-            if marker == "marrow":
-                return share and _reaches(by, rules["marrow_points"])
-            return half and (marker == "plasmacytomas" or lowest.low > rules["plasmacytoma_from"] + _NOISE)
 
-        return risen
+def _settled(values: LaboratoryValues, sample: Sample, period: Period) -> bool:
+    return sample.on > period.start.latest + values.settling
 
-    def _allowed(self, rise: _Rise, period: _Period) -> _Rise | None:
-        """The rise, where its marker may be used: it may not while a better one can be measured."""
-        better = {_DIFFERENCE: ("serum", "urine"), "marrow": ("serum", "urine", _DIFFERENCE)}
-        rests_on: set[str] = set()
-        judged = True
-        for marker in better.get(rise.marker, ()):
-            measurable, references = self._measurable(marker, period, rise.first.on)
-            if measurable:
-                return None
-            if measurable is None and marker == "serum":
-                judged = False
-            rests_on.update(references)
-        return _Rise(
-            rise.marker,
-            rise.lowest,
-            rise.first,
-            rise.second,
-            rise.confirmed,
-            judged,
-            tuple(sorted(rests_on)),
+
+def _new_lesion(values: LaboratoryValues, period: Period) -> Rise | None:
+    """The first new lesion that imaging states and earlier images bear out, else the first stated."""
+    since = values.baseline_from(period)
+    found = []
+    for sample in values.during(values.new_lesions, period):
+        if not _settled(values, sample, period):
+            continue
+        earlier = [s for s in values.imaged if since <= s.on < sample.on][-1:]
+        rests_on = tuple(r for s in earlier for r in s.derived_from)
+        found.append(
+            Rise(NEW_LESION, sample, sample, None, confirmed=True, judged=bool(earlier), rests_on=rests_on)
         )
+    return min(found, key=lambda rise: (not rise.judged, rise.first.on), default=None)
 
-    # ---- response -----------------------------------------------------------------------------------------
-    def responses(self, period: _Period) -> Iterator[tuple[date, Response, tuple[str, tuple[str, ...]]]]:
-        """Confirmed categories with their day, the sample's resource and all resources they rest on."""
-        yield from self._complete(period)
-        steps = self._partial(period)
-        if steps is not None:
-            yield from steps
 
-    def _partial(self, period: _Period) -> list[tuple[date, Response, tuple[str, tuple[str, ...]]]] | None:
-        serum, urine = (self._baseline(self.series[m], period) for m in ("serum", "urine"))
-        least = self.rules["measurable"]
-        by_serum = serum is not None and _reaches(serum.low, least["serum"])
-        by_urine = urine is not None and _reaches(urine.low, least["urine"])
-        if serum is None:
-            return None  # what the serum was at the start decides which marker is to be followed
-        if by_serum or by_urine:
-            tracks = []
-            if by_serum:
-                tracks.append(self._track("serum", self.series["serum"], serum, period))
-            if urine is not None and (by_urine or self._during(self.series["urine"], period)):
-                tracks.append(self._track("urine", self.series["urine"], urine, period))
-            return _worst_of(tracks)
-        if not serum.high < least["serum"]:
-            return None
-        for side, chains in self._chains.items():
-            baseline = self._baseline(chains, period)
-            if baseline is None or not baseline.clonal:
-                continue
-            involved = next(s for s in self._involved[side] if s.on == baseline.on)
-            if _reaches(involved.low, least["involved_light_chain"]):
-                return self._resting(serum, self._track(_DIFFERENCE, chains, baseline, period))
-        marrow = self._baseline(self.series["marrow"], period)
-        if marrow is not None and _reaches(marrow.low, self.rules["marrow"]["partial_from"]):
-            return self._resting(serum, self._track("marrow", self.series["marrow"], marrow, period))
-        return None
+def has_risen(marker: str, numbers: Mapping[str, Any]) -> Callable[[Sample, Sample], bool]:
+    """The test whether a second sample of ``marker`` has risen enough above the lowest one."""
+    rules = numbers["progression"]
 
-    @staticmethod
-    def _resting(serum: Sample, track: list[_Step]) -> list[_Step]:
-        """The steps, which rest on the serum too: it was too low to be followed."""
-        return [
-            (on, category, (own, tuple(sorted({*references, *serum.derived_from}))))
-            for on, category, (own, references) in track
-        ]
-
-    def _track(
-        self, marker: str, samples: Sequence[Sample], baseline: Sample, period: _Period
-    ) -> list[_Step]:
-        """Category by category what one marker shows: the worse of two consecutive samples, at the first."""
-        course = [s for s in self._during(samples, period) if s.on > baseline.on]
-        risen, lowest = self._has_risen(marker), baseline
-        levels: list[tuple[Sample, Response | None]] = []
-        for sample in course:
-            # A value risen again speaks of progression: it neither shows a response nor confirms one.
-            level = None if risen(lowest, sample) else self._level(marker, baseline, sample)
-            levels.append((sample, level))
-            lowest = min(lowest, sample, key=lambda s: s.high)
-        steps: list[_Step] = []
-        if marker not in self.rules["confirmed"]:
-            pairs = [(one, one) for one in levels]
-        else:
-            pairs = list(pairwise(levels))
-        for (sample, level), (again, second) in pairs:
-            if level is None or second is None:
-                continue
-            category = max(level, second, key=_BETTER_FIRST.index)
-            references = {*baseline.derived_from, *sample.derived_from, *again.derived_from}
-            steps.append((sample.on, category, (sample.derived_from[0], tuple(sorted(references)))))
-        return steps
-
-    def _level(self, marker: str, baseline: Sample, sample: Sample) -> Response:
-        """Category by one sample alone."""
-        falls, below = self.rules["fall_percent"], self.rules["urine_below"]
-
-        def fell(percent: float) -> bool:
-            return _reaches(baseline.low * (100 - percent) / 100, sample.high)
-
+    def risen(lowest: Sample, sample: Sample) -> bool:
+        by = sample.low - lowest.high
+        share = reaches(by, lowest.high * rules["increase_percent"] / 100)
+        if marker == "serum":
+            high = reaches(lowest.low, rules["serum_high_from"])
+            enough = share and reaches(by, rules["serum"])
+            return enough or (high and reaches(by, rules["serum_high"]))
         if marker == "urine":
-            if sample.high < below["very-good-partial"]:
-                return Response.VGPR
-            if sample.high < below["partial"] or fell(falls["urine_partial"]):
-                return Response.PR
-            return Response.MR if fell(falls["urine_minimal"]) else Response.SD
-        if marker != "marrow" and fell(falls["very-good-partial"]):
-            return Response.VGPR
-        if fell(falls["partial"]):
-            return Response.PR
-        return Response.MR if marker == "serum" and fell(falls["minimal"]) else Response.SD
+            return share and reaches(by, rules["urine"])
+        if marker == DIFFERENCE:
+            return share and by > rules["light_chain_difference"] + NOISE and sample.clonal
+        if marker == "marrow":
+            return share and reaches(by, rules["marrow_points"])
+        if marker == "circulating":
+            share = reaches(by, lowest.high * rules["circulating_percent"] / 100)
+            return share and reaches(by, rules["circulating"])
+        half = reaches(by, lowest.high * rules["plasmacytoma_percent"] / 100) and by > NOISE
+        return half and (marker == "plasmacytomas" or lowest.low > rules["plasmacytoma_from"] + NOISE)
 
-    def _complete(self, period: _Period) -> Iterator[_Step]:
-        """Complete response: immunofixation of serum and urine twice negative, and a clear marrow."""
-        days: list[date] = []
-        references: set[str] = set()
-        for concept in _IMMUNOFIXATION:
-            found = [
-                m
-                for m in self.of(concept)
-                if m.on is not None and m.on.exact and period.start.latest < m.on.earliest <= period.end
-            ]
-            found.sort(key=lambda m: (m.on, m.reference))
-            by_day = {m.on: [n for n in found if n.on == m.on] for m in found}
-            clear = [(on, all(n.text in _NONE for n in same), same) for on, same in by_day.items()]
-            pair = next(
-                ((a, b) for a, b in pairwise(clear) if a[1] and b[1]),
-                None,
-            )
-            if pair is None or pair[0][0] is None:
-                return
-            days.append(pair[0][0].earliest)
-            references.update(m.reference for one in pair for m in one[2])
-        marrow = [
-            s
-            for s in self._during(self.series["marrow"], period)
-            if s.high < self.rules["marrow"]["complete_below"]
-        ]
-        lesions = [
-            samples[-1]
-            for m in ("plasmacytoma", "plasmacytomas")
-            if (samples := self._during(self.series[m], period))
-        ]
-        if not marrow or any(s.high > 0 for s in lesions):
-            return
-        references.update(marrow[0].derived_from)
-        references.update(r for s in lesions for r in s.derived_from)
-        on = max(*days, marrow[0].on)
-        yield on, Response.CR, (sorted(references)[0], tuple(sorted(references)))
+    return risen
 
 
-_Step = tuple[date, Response, tuple[str, tuple[str, ...]]]
-
-
-def _worst_of(tracks: Sequence[list[_Step]]) -> list[_Step]:
-    """Of several markers the worse at each day, each with the best it has shown by then."""
-    steps: list[_Step] = []
-    for on in sorted({step[0] for track in tracks for step in track}):
-        best = [
-            min(shown, key=lambda s: (_BETTER_FIRST.index(s[1]), s[0]))
-            for track in tracks
-            if (shown := [step for step in track if step[0] <= on])
-        ]
-        if len(best) < len(tracks):
-            continue  # one of the markers has not been measured again: nothing can be told yet
-        worst = max(best, key=lambda s: _BETTER_FIRST.index(s[1]))
-        references = tuple(sorted({r for step in best for r in step[2][1]}))
-        steps.append((on, worst[1], (worst[2][0], references)))
-    return steps
-
-
-def _reaches(value: float, threshold: float) -> bool:
-    return value >= threshold - _NOISE
-
-
-def _range(measurement: Measurement) -> tuple[float, float] | None:
-    """Between which numbers a measurement lies; None where it has no number. Nothing is below zero."""
-    value = measurement.value
-    if value is None:
-        return (0.0, 0.0) if measurement.text in _NONE else None
-    if value < 0:
-        return None
-    if measurement.text.startswith(("<", "≤")):
-        return 0.0, value
-    if measurement.text.startswith((">", "≥")):
-        return value, math.inf
-    return value, value
+def _allowed(values: LaboratoryValues, rise: Rise, period: Period) -> Rise | None:
+    """The rise, where its marker may be used: it may not while a better one can be measured."""
+    if rise.marker == "circulating":
+        others = [values.series["marrow"], *(s for sites in values.lesions.values() for s in sites.values())]
+        if any(s.on <= rise.first.on for samples in others for s in values.course(samples, period)):
+            return None  # only where it is the only measure
+    too_low: list[tuple[str, Sample | None]] = []
+    rests_on: set[str] = set()
+    judged = True
+    for marker in _BETTER.get(rise.marker, ()):
+        measurable = values.measurable(marker, period, rise.first.on)
+        if measurable.answer:
+            return None
+        if measurable.answer is None and marker == "serum":
+            judged = False
+        too_low.append((marker, measurable.shown))
+        rests_on.update(measurable.derived_from)
+    return replace(rise, judged=judged, too_low=tuple(too_low), rests_on=tuple(sorted(rests_on)))

@@ -118,8 +118,15 @@ def _course(fact: DrugFact, one_off: bool, as_of: date) -> Course:
         derived_from=(fact.reference,),
         # A supply or a month of stopping reaches to its last day; an undated stop bridges nothing.
         given_until=last.latest if fact.last_dose is not None or last.exact else last.earliest,
-        failed=last if fact.stop_reason in FAILURE else None,
+        failed=_failed_on(fact, first, last, as_of),
     )
+
+
+def _failed_on(fact: DrugFact, first: DateSpan, last: DateSpan, as_of: date) -> DateSpan | None:
+    """When a drug stopped for failure was stopped; of one still charted as given some day up to now."""
+    if fact.stop_reason not in FAILURE:
+        return None
+    return DateSpan(first.earliest, as_of) if fact.ongoing else last
 
 
 def _merged(found: list[Course], dose_interval_days: int) -> Iterator[Course]:

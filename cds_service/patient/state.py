@@ -10,13 +10,7 @@ from datetime import date
 from cds_service.knowledge.types import Knowledge
 from cds_service.knowledge.wording import sentence
 from cds_service.patient import fitness
-from cds_service.patient.biochemistry import (
-    LaboratoryValues,
-    laboratory_notes,
-    laboratory_progressions,
-    laboratory_questions,
-    laboratory_responses,
-)
+from cds_service.patient.biochemistry import laboratory_progressions, laboratory_questions
 from cds_service.patient.durations import (
     clocks,
     months_after_transplant,
@@ -44,6 +38,9 @@ from cds_service.patient.progression import (
 )
 from cds_service.patient.purposes import TRANSPLANTS, decided, implied_transplants
 from cds_service.patient.refractory import Evidence, class_states, drug_states
+from cds_service.patient.remarks import Facts, laboratory_remarks
+from cds_service.patient.response import laboratory_responses
+from cds_service.patient.samples import LaboratoryValues
 from cds_service.patient.targets import target_exposures
 from cds_service.patient.types import (
     PatientState,
@@ -132,7 +129,9 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         target[allergy.drug] = (*target.get(allergy.drug, ()), allergy.reference)
     drugs = {key: replace(own, intolerant=own.intolerant or key in intolerant) for key, own in drugs.items()}
     open_values, questions = laboratory_questions(values, counted.lines, progressions, language)
-    notes = laboratory_notes(values, counted.lines, given, language)
+    remarks = laboratory_remarks(
+        Facts(values, counted.lines, given, progressions, (*record.responses, *computed)), language
+    )
     undecided = treatable and not failed and last_line_may_have_failed(counted, progressions, record)
     return PatientState(
         as_of=as_of,
@@ -149,6 +148,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         targets=target_exposures(drugs, given, counted, knowledge),
         treatment_free_months=treatment_free_months(given, knowledge, as_of, month),
         progressions=progressions,
+        relapse_signs=remarks.signs,
         progressed_on_last=progressed_on_last(
             counted, progressions, knowledge, numbers["refractory"]["window_days"]
         ),
@@ -170,8 +170,9 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
             *_other_unknowns(history_known, undecided, labs, due, knowledge, language),
             *_unidentified(purposes, knowledge, language),
             *open_values,
+            *remarks.unknown,
         ),
-        issues=(*counted.issues, *questions, *notes, *_not_charted(implied, knowledge, language)),
+        issues=(*counted.issues, *questions, *remarks.issues, *_not_charted(implied, knowledge, language)),
         out_of_scope=out_of_scope,
     )
 

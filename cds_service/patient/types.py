@@ -69,6 +69,16 @@ class Progression:
 
 
 @dataclass(frozen=True)
+class RelapseSign:
+    """A sign of relapse that is no progression by itself: shown, never held against a drug."""
+
+    kind: str  # relapse-from-complete-response, clinical-relapse-sign, significant-biochemical-relapse
+    on: DateSpan
+    because: str
+    derived_from: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Line:
     """One line of therapy (IMWG, Rajkumar 2015): a planned sequence under one intent."""
 
@@ -161,6 +171,7 @@ class PatientState:
     targets: tuple[TargetExposure, ...] = ()
     treatment_free_months: float | None = None  # since the last dose against myeloma; 0.0 while on treatment
     progressions: tuple[Progression, ...] = ()
+    relapse_signs: tuple[RelapseSign, ...] = ()
     progressed_on_last: bool | None = None  # PD on or within 60 days of the last therapy; None unknown
     first_remission_months: float | None = None  # first dose of line 1 to its progression
     months_to_progression_after_transplant: float | None = None

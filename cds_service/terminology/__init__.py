@@ -25,7 +25,7 @@ from cds_service.terminology.concepts import (
 )
 from cds_service.terminology.course import Diagnoses, Purposes, Responses, StopReasons
 from cds_service.terminology.drugs import Drugs
-from cds_service.terminology.findings import Comorbidities, Observations, Procedures
+from cds_service.terminology.findings import Comorbidities, Lesions, Observations, Procedures
 from cds_service.terminology.named import NamedRefractoriness
 from cds_service.terminology.words import Context
 
@@ -62,6 +62,7 @@ class Terminology:
         self._named = NamedRefractoriness(
             answers["refractory_to"], knowledge.drug_files, maps["regimen-names"], context
         )
+        self._lesions = Lesions(maps["observations"]["lesions"], context)
         self._procedures = Procedures(maps["procedures"], self._drugs, systems, context)
 
     def drugs(self, concept: Concept, *, on: date | None = None) -> tuple[DrugMatch, ...]:
@@ -129,6 +130,10 @@ class Terminology:
     def coded_result(self, concept: Concept) -> str:
         """A coded or textual result as lower-case words: "present", "negative", "ecog:1", or its text."""
         return self._observations.result(concept)
+
+    def new_lesion(self, text: str) -> bool:
+        """Whether the words of imaging state, without denial or doubt, a new lesion of myeloma."""
+        return self._lesions.new(text)
 
     def genomic_component(self, concept: Concept) -> str:
         """The part of a genomics report that a code names ("gene-studied", "del-17p"), or ""."""

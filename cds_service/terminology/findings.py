@@ -249,6 +249,64 @@ class Comorbidities:
         return all(key in keys for scale, keys in self._scales if severity.startswith(scale))
 
 
+class Lesions:
+    """Reads whether the words of imaging state a new lesion of myeloma. Any doubt makes it none."""
+
+    _FURTHEST = 6  # words from "new" to "lesion": "new 12 mm large lytic bone lesion"
+    _DECIMAL = re.compile(r"(?<=\d)[.,](?=\d)")
+    _SENTENCE_END = re.compile(r"[.;!\n]")
+    _AFTER = 3
+
+    def __init__(self, raw: Mapping[str, Any], context: Context) -> None:
+        words = {key: frozenset(map(fold, raw[key])) for key in raw}
+        self._new, self._kind, self._lesion = words["new"], words["kind"], words["lesion"]
+        self._of_myeloma, self._not_new, self._joining = (
+            words["of_myeloma"],
+            words["not_new"],
+            words["joining"],
+        )
+        self._turns = words["turns"]
+        self._denied_before = words["denied_before"] | context.denying_words
+        self._denied_after = words["denied_after"]
+
+    def new(self, text: str) -> bool:
+        """Whether a sentence of the text says, and does not deny or doubt, that a lesion is new."""
+        plain = self._DECIMAL.sub("", text)
+        return any(self._says(sentence) for sentence in self._SENTENCE_END.split(plain))
+
+    def _says(self, sentence: str) -> bool:
+        if "?" in sentence:
+            return False
+        words = [word.text for word in words_of(sentence)]
+        if self._not_new.intersection(words):
+            return False
+        start = 0  # "no fracture, but a new lesion": a turn of the sentence ends what stood before
+        for at, word in enumerate(words):
+            if word in self._turns:
+                start = at + 1
+            end = self._lesion_after(words, at) if word in self._new else None
+            if end is None or self._denied_before.intersection(words[start:end]):
+                continue
+            if not self._denied_after.intersection(words[end + 1 : end + 1 + self._AFTER]):
+                return True
+        return False
+
+    def _lesion_after(self, words: Sequence[str], new: int) -> int | None:
+        """The place of the lesion that the word "new" at ``new`` is said of; None where there is none."""
+        of_myeloma = False
+        for at in range(new + 1, min(new + 1 + self._FURTHEST, len(words))):
+            word = words[at]
+            if word in self._joining:
+                return None
+            if word in self._of_myeloma:
+                return at
+            if word in self._lesion:
+                behind = at + 1 < len(words) and words[at + 1] in self._kind
+                return at + behind if of_myeloma or behind else None
+            of_myeloma = of_myeloma or word in self._kind
+        return None
+
+
 _ORDINALS = {
     word: number
     for number, group in enumerate(

@@ -187,6 +187,8 @@ class Context:
         self._no_after = frozenset(_joined(cue) for cue in raw["negation_after"])
         self._maybe_after = frozenset(_joined(cue) for cue in raw["hypothetical_after"] if _joined(cue))
         self._question_mark = "?" in raw["hypothetical_after"]
+        self.denying_words = self._no_before | self._maybe_before
+        """Words after which a mention may be denied or doubted, however far behind."""
 
     def words(self, text: str) -> tuple[Word, ...]:
         """The words of a text, clauses split at the clause words too."""

@@ -2,7 +2,8 @@
 
 "serum 3.0 on 2024-01-10, 0.4 on 2024-06-01; kappa 300 on 2024-01-10": serum M-protein in g/dL, urine
 M-protein in mg/24 h, kappa and lambda free light chains in mg/L, marrow plasma cells in %, plasmacytomas in
-cm and cm2.
+cm and cm2 ("lesion@rib" where it lies), plasma cells in blood in 10*3/uL, haemoglobin and albumin in g/dL,
+calcium and creatinine in mg/dL.
 Unless a case says otherwise the only treatment is lenalidomide from 2024-01-15, still being given.
 """
 
@@ -31,10 +32,18 @@ CONCEPTS = {
     "lesion": "plasmacytoma-diameter",
     "lesions": "plasmacytoma-spd",
     "calcium": "calcium-corrected",
+    "total-calcium": "calcium-total",
+    "albumin": "albumin",
+    "hb": "hemoglobin",
+    "creatinine": "creatinine",
+    "blood": "blood-plasma-cells-abs",
+    "band1": "m-protein-serum-band-1",
+    "band2": "m-protein-serum-band-2",
+    "imaging": "imaging",
     "immunofixation": "immunofixation-serum",
     "urine-immunofixation": "immunofixation-urine",
 }
-VALUE = re.compile(r"(?P<sign>[<>]?)(?P<number>[\d.]+)|(?P<word>[a-z]+)")
+VALUE = re.compile(r"(?P<sign>[<>]?)(?P<number>[\d.]+)|(?P<word>[a-z+][a-z -]*)")
 
 
 def measured(values: str) -> tuple[Measurement, ...]:
@@ -42,6 +51,7 @@ def measured(values: str) -> tuple[Measurement, ...]:
     found = []
     for series in filter(None, (part.strip() for part in values.split(";"))):
         marker, _, samples = series.partition(" ")
+        name, _, site = marker.partition("@")
         for sample in samples.split(","):
             value, _, day = sample.strip().partition(" on ")
             match = VALUE.fullmatch(value)
@@ -49,7 +59,7 @@ def measured(values: str) -> tuple[Measurement, ...]:
             number = float(match["number"]) if match["number"] else None
             text = match["sign"] or match["word"] or ""
             reference = f"Observation/{marker}-{value}-{day}".replace(" ", "")
-            found.append(Measurement(reference, CONCEPTS[marker], on(day), number, "", text))
+            found.append(Measurement(reference, CONCEPTS[name], on(day), number, "", text, site))
     return tuple(found)
 
 
@@ -60,10 +70,14 @@ def told(knowledge, values, treatment=None, *others, as_of=AS_OF):
     computed = [p for p in state.progressions if p.trust == 4]
     assert all(p.certainty.value == "computed" for p in computed)
     words = [f"progression {p.on}" for p in computed]
-    codes = {"unconfirmed-rise": "unconfirmed", "measurable-disease-unknown": "unclear"}
+    codes = {
+        "unconfirmed-rise": "unconfirmed",
+        "measurable-disease-unknown": "unclear",
+        "new-lesion-unclear": "unclear",
+    }
     for issue in state.issues:
         if issue.code in codes:
-            day = re.findall(r"\d{4}-\d\d-\d\d", issue.text)[1]
+            day = re.findall(r"\d{4}-\d\d-\d\d", issue.text)[issue.code != "new-lesion-unclear"]
             words.append(f"{codes[issue.code]} {day}")
     return state, ", ".join(words) or "nothing"
 
@@ -328,6 +342,155 @@ PROGRESSION = [
     ),
     ("sum of products, 49 % more", "lesions 4.0 on 2024-06-01, 5.96 on 2025-01-05", "nothing"),
     ("a high calcium alone is no progression", "calcium 12.4 on 2026-01-05, 12.6 on 2026-02-03", "nothing"),
+    (
+        "two bands are summed: 0.3 + 0.1, then 0.6 + 0.3",
+        "band1 0.3 on 2024-06-01, 0.6 on 2025-01-05, 0.6 on 2025-02-03;"
+        " band2 0.1 on 2024-06-01, 0.3 on 2025-01-05, 0.3 on 2025-02-03",
+        "progression 2025-01-05",
+    ),
+    (
+        "a band that was not reported again may still be there: no nadir without it",
+        "band1 0.5 on 2024-05-01, 0.3 on 2024-06-01, 0.6 on 2025-01-05, 0.6 on 2025-02-03;"
+        " band2 0.4 on 2024-05-01, 0.3 on 2025-01-05, 0.3 on 2025-02-03",
+        "nothing",
+    ),
+    (
+        "one band rising by enough is enough, whatever became of the other",
+        "band1 0.3 on 2024-06-01, 1.0 on 2025-01-05, 1.0 on 2025-02-03; band2 0.1 on 2024-06-01",
+        "progression 2025-01-05",
+    ),
+    (
+        "a band that appears later adds to the first",
+        "band1 0.3 on 2024-06-01, 0.5 on 2025-01-05, 0.5 on 2025-02-03;"
+        " band2 0.3 on 2025-01-05, 0.3 on 2025-02-03",
+        "progression 2025-01-05",
+    ),
+    (
+        "band 1 alone is the M-protein where no other was ever reported",
+        "band1 0.4 on 2024-06-01, 0.9 on 2025-01-05, 0.9 on 2025-02-03",
+        "progression 2025-01-05",
+    ),
+    (
+        "a total that its bands do not bear out: only what both allow",
+        "serum 0.4 on 2024-06-01, 0.9 on 2025-01-05, 0.9 on 2025-02-03; band1 0.8 on 2025-01-05",
+        "unconfirmed 2025-02-03",
+    ),
+    (
+        "two results of one day by one code are no bands",
+        "serum 0.4 on 2024-06-01, 0.5 on 2025-01-05, 0.4 on 2025-01-05, 0.5 on 2025-02-03",
+        "nothing",
+    ),
+    (
+        "plasmacytomas of two sites are not compared with each other",
+        "lesion@rib 2.0 on 2024-06-01; lesion@ilium 4.0 on 2025-01-05",
+        "nothing",
+    ),
+    (
+        "each site is compared with itself",
+        "lesion@rib 2.0 on 2024-06-01, 3.0 on 2025-01-05; lesion@ilium 4.0 on 2024-06-01, 4.0 on 2025-01-05",
+        "progression 2025-01-05",
+    ),
+    (
+        "one without a site is not compared with one that has it",
+        "lesion@rib 2.0 on 2024-06-01; lesion 4.0 on 2025-01-05",
+        "nothing",
+    ),
+    (
+        "a site that was not on the list before is not thereby new",
+        "lesion@rib 2.0 on 2024-06-01, 2.0 on 2025-01-05; lesion@skull 3.0 on 2025-01-05;"
+        " imaging reported on 2024-06-01, reported on 2025-01-05",
+        "nothing",
+    ),
+    (
+        "a new lesion that imaging states, beside earlier images of the line",
+        "imaging reported on 2024-06-01, new-lesion on 2025-01-05",
+        "progression 2025-01-05",
+    ),
+    (
+        "beside the images before treatment",
+        "imaging reported on 2024-01-10, new-lesion on 2025-01-05",
+        "progression 2025-01-05",
+    ),
+    ("no earlier images: new since when?", "imaging new-lesion on 2025-01-05", "unclear 2025-01-05"),
+    (
+        "images of two years before are no comparison for this line",
+        "imaging reported on 2022-01-10, new-lesion on 2025-01-05",
+        "unclear 2025-01-05",
+    ),
+    (
+        "unclear at first, stated again later",
+        "imaging new-lesion on 2024-06-01, new-lesion on 2025-01-05",
+        "progression 2025-01-05",
+    ),
+    (
+        "in the first weeks it is that for which the line was begun",
+        "imaging reported on 2024-01-10, new-lesion on 2024-02-05",
+        "nothing",
+    ),
+    ("imaging that states none", "imaging reported on 2024-01-10, reported on 2025-01-05", "nothing"),
+    ("a new lesion of unsure day", "imaging reported on 2024-01-10, new-lesion on 2025-01", "nothing"),
+    (
+        "plasma cells in blood, the only measure: 200/uL and 50 % more, twice",
+        f"{LOW}; blood 0.1 on 2024-06-01, 0.3 on 2025-01-05, 0.4 on 2025-02-03",
+        "progression 2025-01-05",
+    ),
+    (
+        "plasma cells in blood: 199/uL more",
+        f"{LOW}; blood 0.1 on 2024-06-01, 0.299 on 2025-01-05, 0.299 on 2025-02-03",
+        "nothing",
+    ),
+    (
+        "plasma cells in blood: 200/uL, but 49 % more",
+        f"{LOW}; blood 1.0 on 2024-06-01, 1.49 on 2025-01-05, 1.49 on 2025-02-03",
+        "nothing",
+    ),
+    (
+        "plasma cells in blood: once",
+        f"{LOW}; blood 0.1 on 2024-06-01, 0.3 on 2025-01-05",
+        "unconfirmed 2025-01-05",
+    ),
+    (
+        "plasma cells in blood beside a marrow: not the only measure",
+        f"{LOW}; marrow 20 on 2024-06-01; blood 0.1 on 2024-06-01, 0.3 on 2025-01-05, 0.4 on 2025-02-03",
+        "nothing",
+    ),
+    (
+        "plasma cells in blood beside a plasmacytoma",
+        f"{LOW}; lesion 2 on 2024-06-01; blood 0.1 on 2024-06-01, 0.3 on 2025-01-05, 0.4 on 2025-02-03",
+        "nothing",
+    ),
+    (
+        "plasma cells in blood beside a measurable M-protein",
+        "serum 1.5 on 2024-01-10; blood 0.1 on 2024-06-01, 0.3 on 2025-01-05, 0.4 on 2025-02-03",
+        "nothing",
+    ),
+    (
+        "plasma cells in blood and no M-protein ever charted",
+        "blood 0.1 on 2024-06-01, 0.3 on 2025-01-05, 0.4 on 2025-02-03",
+        "unclear 2025-01-05",
+    ),
+    (
+        "M-protein in words: a trace is no value, and no nadir",
+        "serum traccia on 2024-06-01, 0.6 on 2025-01-05, 0.7 on 2025-02-03",
+        "nothing",
+    ),
+    (
+        "oligosecretory: M-protein of 0.9 g/dL is not measurable, the light chains are judged",
+        "serum 0.9 on 2024-01-10, 0.8 on 2024-06-01;"
+        " kappa 60 on 2024-06-01, 300 on 2025-01-05, 320 on 2025-02-03;"
+        " lambda 10 on 2024-06-01, 10 on 2025-01-05, 10 on 2025-02-03",
+        "progression 2025-01-05",
+    ),
+    (
+        "oligosecretory: 0.5 g/dL more is progression of the serum all the same",
+        "serum 0.9 on 2024-01-10, 0.4 on 2024-06-01, 0.9 on 2025-01-05, 0.9 on 2025-02-03",
+        "progression 2025-01-05",
+    ),
+    (
+        "5 % in the marrow is no progression of non-secretory disease",
+        f"{LOW}; marrow 1 on 2024-06-01, 6 on 2025-01-05",
+        "nothing",
+    ),
 ]
 
 
@@ -504,6 +667,72 @@ RESPONSES = [
     ("urine immunofixation negative only once", f"{BOTH}; marrow 4 on 2024-06-15", "VGPR"),
     ("urine immunofixation positive", f"{BOTH}, positive on 2024-07-01; marrow 4 on 2024-06-15", "VGPR"),
     (
+        "with a plasmacytoma that was there before and was not measured again it is not complete",
+        f"{BOTH}, negative on 2024-07-01; marrow 4 on 2024-06-15; lesion@rib 3 on 2024-01-10",
+        "VGPR",
+    ),
+    (
+        "with two plasmacytomas of which one is left it is not complete",
+        f"{BOTH}, negative on 2024-07-01; marrow 4 on 2024-06-15;"
+        " lesion@rib 0 on 2024-06-15; lesion@skull 2 on 2024-06-10",
+        "VGPR",
+    ),
+    (
+        "with all plasmacytomas gone it is",
+        f"{BOTH}, negative on 2024-07-01; marrow 4 on 2024-06-15;"
+        " lesion@rib 3 on 2024-01-10, 0 on 2024-06-15; lesion@skull 0 on 2024-06-10",
+        "CR",
+    ),
+    (
+        "with a new lesion on imaging it is not complete",
+        f"{BOTH}, negative on 2024-07-01; marrow 4 on 2024-06-15; imaging new-lesion on 2024-02-01",
+        "VGPR",
+    ),
+    (
+        "minimal in the serum needs minimal in the urine: 50 % less there",
+        f"{BASE}, 3.0 on 2024-06-01, 3.0 on 2024-07-01;"
+        " urine 1000 on 2024-01-10, 500 on 2024-06-01, 500 on 2024-07-01",
+        "MR",
+    ),
+    (
+        "minimal in the serum, 49 % less in the urine: stable",
+        f"{BASE}, 3.0 on 2024-06-01, 3.0 on 2024-07-01;"
+        " urine 1000 on 2024-01-10, 510 on 2024-06-01, 510 on 2024-07-01",
+        "SD",
+    ),
+    (
+        "partial in the serum, 89.9 % less in the urine and 303 mg left: minimal",
+        f"{BASE}, 2.0 on 2024-06-01, 2.0 on 2024-07-01;"
+        " urine 3000 on 2024-01-10, 303 on 2024-06-01, 303 on 2024-07-01",
+        "MR",
+    ),
+    ("49.9 % less", f"{BASE}, 2.004 on 2024-06-01, 2.004 on 2024-07-01", "MR"),
+    ("24.9 % less", f"{BASE}, 3.004 on 2024-06-01, 3.004 on 2024-07-01", "SD"),
+    ("light chains only: 50 % less", f"{FLC}, 260 on 2024-06-01, 260 on 2024-07-01", "PR"),
+    ("light chains only: 49.8 % less", f"{FLC}, 261 on 2024-06-01, 261 on 2024-07-01", "SD"),
+    (
+        "light chains of 99 mg/L at the start do not tell",
+        "serum 0.2 on 2024-01-10; lambda 10 on 2024-01-10, 10 on 2024-06-01, 10 on 2024-07-01;"
+        " kappa 99 on 2024-01-10, 10 on 2024-06-01, 10 on 2024-07-01",
+        None,
+    ),
+    (
+        "non-secretory: marrow 49 % less",
+        "serum 0.2 on 2024-01-10; marrow 100 on 2024-01-10, 51 on 2024-06-01",
+        "SD",
+    ),
+    (
+        "two bands together: 4.0, then 0.4",
+        "band1 3.0 on 2024-01-10, 0.3 on 2024-06-01, 0.3 on 2024-07-01;"
+        " band2 1.0 on 2024-01-10, 0.1 on 2024-06-01, 0.1 on 2024-07-01",
+        "VGPR",
+    ),
+    (
+        "the second band not reported again: nothing is proven",
+        "band1 3.0 on 2024-01-10, 0.3 on 2024-06-01, 0.3 on 2024-07-01; band2 1.0 on 2024-01-10",
+        None,
+    ),
+    (
         "with a plasmacytoma left it is not complete",
         f"{BOTH}, negative on 2024-07-01; marrow 4 on 2024-06-15; lesion 2 on 2024-06-15",
         "VGPR",
@@ -529,6 +758,8 @@ def test_best_response(knowledge, case, values, best):
         ("progression marrow_points", 5, f"{LOW}; marrow 5 on 2024-06-01, 12 on 2025-01-05"),
         ("progression plasmacytoma_percent", 90, "lesion 2.0 on 2024-06-01, 3.0 on 2025-01-05"),
         ("progression plasmacytoma_from", 0.5, "lesion 1.0 on 2024-06-01, 2.0 on 2025-01-05"),
+        ("progression circulating", 0.5, f"{LOW}; blood 0.1 on 2024-06-01, 0.3 on 2025-01-05"),
+        ("progression circulating_percent", 500, f"{LOW}; blood 0.1 on 2024-06-01, 0.3 on 2025-01-05"),
         ("confirmed", [], "serum 0.4 on 2024-06-01, 1.0 on 2025-01-05"),
         ("baseline_days_before", 10, "serum 1.0 on 2023-12-20, 1.6 on 2024-06-01, 1.7 on 2024-07-01"),
         ("baseline_days_after", 1, "serum 4.0 on 2024-01-20, 0.4 on 2024-06-01, 0.4 on 2024-07-01"),

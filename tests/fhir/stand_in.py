@@ -143,6 +143,9 @@ class StandIn:
         low, high = {"ecog": (0, 5), "m-protein-serum": (0, 20)}.get(concept, (-1e9, 1e9))
         return low <= value <= high and (concept != "ecog" or value == int(value))
 
+    def new_lesion(self, text: str) -> bool:
+        return False
+
     def coded_result(self, concept: Concept) -> str:
         words = _words(concept)
         if match := re.search(r"ecog (\d)", words):

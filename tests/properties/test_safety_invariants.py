@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cds_service.knowledge.load import load
 from cds_service.patient.state import derive
 from cds_service.patient.types import Status
 from cds_service.record import (
@@ -28,16 +27,15 @@ from cds_service.record import (
 )
 from cds_service.sequencing.choose import choose
 from tests.chart import chart, myeloma
+from tests.properties.untidy import effort
+from tests.shipped import KNOWLEDGE
 
-KNOWLEDGE = load()
 AS_OF = date(2026, 11, 1)
 DRUGS = sorted(key for key, drug in KNOWLEDGE.drugs.items() if drug.role != "supportive")
 CONCEPTS = sorted({c.when.argument["concept"] for cs in KNOWLEDGE.cautions.values() for c in cs
                    if c.when is not None and c.when.op == "has"})  # fmt: skip
 days = st.dates(date(2016, 1, 1), date(2026, 10, 1))
-property_settings = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+property_settings = effort(60)
 
 
 @st.composite
