@@ -13,7 +13,7 @@ from cds_service.patient.progression import progressed_on_or_within
 from cds_service.patient.purposes import TRANSPLANTS
 from cds_service.patient.refractory import stable_at_best
 from cds_service.patient.types import DiagnosisState, Line, Progression
-from cds_service.record import MYELOMA, ClinicalRecord, Completeness, DateSpan, DiagnosisStatus
+from cds_service.record import MYELOMA, ClinicalRecord, Completeness, DateSpan, DiagnosisStatus, Purpose
 
 
 def diagnosis_state(
@@ -56,7 +56,7 @@ def _after_last_start(lines: Sequence[Line], progressions: Sequence[Progression]
     """Whether a charted progression surely fell after the last line was begun: no new one followed it."""
     if not lines:
         return bool(progressions)
-    start = lines[-1].start
+    start = lines[-1].counts_from
     return any(start is None or p.on.earliest > start.latest for p in progressions)
 
 
@@ -72,8 +72,8 @@ def last_line_failed(
     if diagnosis.status == "history" and not progressions:
         return False
     numbers = knowledge.definitions["imwg"]["refractory"]
-    last_start = counted.lines[-1].start
-    own = [c for c in counted.courses_of[-1] if knowledge.drugs[c.drug].treats_myeloma]
+    last_start = counted.lines[-1].counts_from
+    own = _judged(counted, knowledge)
     stopped = any(
         c.failed is not None and (last_start is None or c.failed.earliest > last_start.latest) for c in own
     )
@@ -88,11 +88,18 @@ def last_line_failed(
     return stopped or called or stable or _after_last_start(counted.lines, progressions)
 
 
+def _judged(counted: Counted, knowledge: Knowledge) -> list[Course]:
+    """The courses by which the last line is judged: steroids aside, and bridging where cells followed it."""
+    own = [c for c in counted.courses_of[-1] if knowledge.drugs[c.drug].treats_myeloma]
+    infused = any(c.one_off for c in own)
+    return [c for c in own if not (infused and c.purpose is Purpose.BRIDGING)]
+
+
 def last_line_may_have_failed(
     counted: Counted, progressions: Sequence[Progression], record: ClinicalRecord
 ) -> bool:
     """Whether a failure is charted that may have fallen on the last line, or before it."""
-    start = counted.lines[-1].start
+    start = counted.lines[-1].counts_from
     last = {c.drug for c in counted.courses_of[-1]}
     undated = any(
         r.no_response and r.on is None and (not r.refractory_to or last.intersection(r.refractory_to))
@@ -129,11 +136,9 @@ def progressed_on_last(
     """
     if not counted.lines:
         return None
-    start = counted.lines[-1].start
+    start = counted.lines[-1].counts_from
     answers: list[bool | None] = []
-    for course in counted.courses_of[-1]:
-        if not knowledge.drugs[course.drug].treats_myeloma:
-            continue
+    for course in _judged(counted, knowledge):
         if course.failed is not None and (start is None or course.failed.latest > start.latest):
             return True
         answers += [

@@ -61,6 +61,12 @@ class _Draft:
         return min(starts)
 
     @property
+    def counts_from(self) -> DateSpan:
+        """From when on a progression is one of this line: its start, or the infusion after bridging."""
+        infused = [c.first for c in self.courses if c.one_off]
+        return max(infused) if infused else self.start
+
+    @property
     def last_given(self) -> date:
         ends = [c.last.latest for c in self.courses] + [t.on.latest for t in self.transplants if t.on]
         return max(ends)
@@ -100,7 +106,7 @@ def count_lines(
     steroids = [c for c in courses if knowledge.drugs[c.drug].is_steroid]
     transplants = _distinct_transplants(record.procedures)
     drafts = _collect(treatment, transplants, events, record.responses, numbers)
-    drafts = [d for d in drafts if _is_line(d, events, numbers)]
+    drafts = _without_less_than_a_cycle(drafts, events, numbers)
     if drafts:  # what came before was less than a cycle: this is the first treatment
         drafts[0].starts_because, drafts[0].certainty = "first-treatment", Certainty.DOCUMENTED
     lines: list[Line] = []
@@ -204,7 +210,7 @@ def _opened(
         for c in (*before.courses, *before.carried)
         if c.last.earliest >= start.latest + overlap and not c.one_off
     ]
-    draft.explained = _event_between(events, before.start.latest, start) is not None
+    draft.explained = _event_between(events, before.counts_from.latest, start) is not None
     draft.gap = _numbers_missing(before, group)
     return draft
 
@@ -256,8 +262,9 @@ def _new_line_reason(
     if line.courses and not numbered_apart and _bridged(line, course, numbers):
         return None
     known_drug = course.drug in line.drugs
-    event = _event_between(events, line.start.latest, course.first)
-    if event is not None and event.on.earliest > line.start.earliest:
+    since = line.counts_from
+    event = _event_between(events, since.latest, course.first)
+    if event is not None and event.on.earliest > since.earliest:
         return ("restart" if known_drug else "progression"), event.certainty
     if not numbered_apart and (
         known_drug
@@ -362,8 +369,9 @@ def _transplant_reason(
     on = transplant.on
     if line is None or on is None:
         return None if line else ("first-treatment", Certainty.COMPUTED)
-    event = _event_between(events, line.start.latest, on)
-    if event is not None and event.on.earliest > line.start.earliest:
+    since = line.counts_from
+    event = _event_between(events, since.latest, on)
+    if event is not None and event.on.earliest > since.earliest:
         return "second-transplant" if line.transplants else "progression", event.certainty
     first = line.transplants[0].on if line.transplants else None
     if first is not None and (on.earliest - first.latest).days > numbers["tandem_days"]:
@@ -371,16 +379,42 @@ def _transplant_reason(
     return None
 
 
-def _is_line(draft: _Draft, events: Sequence[Event], numbers: Mapping[str, Any]) -> bool:
-    """Whether the treatment came to a complete cycle, or ended for progression, or is just beginning."""
-    if any(c.ongoing or c.one_off for c in draft.courses) or draft.transplants:
+def _without_less_than_a_cycle(
+    drafts: Sequence[_Draft], events: Sequence[Event], numbers: Mapping[str, Any]
+) -> list[_Draft]:
+    """The drafts that are lines; what follows one that is none was begun for the same reason as it."""
+    kept: list[_Draft] = []
+    reason: _Draft | None = None
+    for place, draft in enumerate(drafts):
+        following = drafts[place + 1].start.latest if place + 1 < len(drafts) else None
+        if reason is not None:
+            draft.starts_because, draft.certainty = reason.starts_because, reason.certainty
+            draft.explained = reason.explained
+            reason = None
+        if _is_line(draft, following, events, numbers):
+            kept.append(draft)
+        else:
+            reason = draft
+    return kept
+
+
+def _is_line(
+    draft: _Draft, following: date | None, events: Sequence[Event], numbers: Mapping[str, Any]
+) -> bool:
+    """Whether the treatment came to a complete cycle, or ended for progression, or is just beginning.
+
+    A regimen lasts until the next one begins, though some of its drugs may go on in that.
+    """
+    if any(c.one_off for c in draft.courses) or draft.transplants:
         return True
     if any(c.stop_reason is StopReason.PROGRESSION for c in draft.courses):
         return True
-    span = (draft.last_given - draft.start.earliest).days + 1
-    if span >= numbers["complete_cycle_days"]:
+    if following is None and any(c.ongoing for c in draft.courses):
         return True
-    return any(draft.start.latest < e.on.earliest and e.on.latest <= draft.last_given for e in events)
+    until = draft.last_given if following is None else min(draft.last_given, following)
+    if (until - draft.start.earliest).days + 1 >= numbers["complete_cycle_days"]:
+        return True
+    return any(draft.start.latest < e.on.earliest and e.on.latest <= until for e in events)
 
 
 def _line(
@@ -396,7 +430,8 @@ def _line(
 ) -> tuple[Line, list[Issue]]:
     members = [*draft.courses, *draft.carried, *steroids]
     until = following.latest if following else date.max
-    event = next((e for e in events if e.on.latest > draft.start.latest and e.on.earliest <= until), None)
+    since = draft.counts_from
+    event = next((e for e in events if e.on.latest > since.latest and e.on.earliest <= until), None)
     progression = event.on if event else None
     responses = [
         r
@@ -435,6 +470,7 @@ def _line(
         ends_because=_ends_because(draft, event, ongoing),
         certainty=Certainty.DOCUMENTED if charted == counted else draft.certainty,
         derived_from=tuple(sorted(references | {r.reference for r in responses if r.category is best})),
+        counts_from=since if all(c.dated for c in draft.courses) else None,
     )
     return line, issues
 
@@ -485,7 +521,9 @@ def _end(draft: _Draft, steroids: Sequence[Course], following: DateSpan | None) 
 
 
 def _ends_because(draft: _Draft, event: Event | None, ongoing: bool) -> str:
-    reasons = {c.stop_reason for c in draft.courses if not c.ongoing}
+    # How bridging ended says nothing of the cells that came after it.
+    own = [c for c in draft.courses if c.one_off] or draft.courses
+    reasons = {c.stop_reason for c in own if not c.ongoing}
     if StopReason.PROGRESSION in reasons:
         return "progression"
     if StopReason.NO_RESPONSE in reasons:
@@ -495,7 +533,7 @@ def _ends_because(draft: _Draft, event: Event | None, ongoing: bool) -> str:
     if ongoing:
         return "ongoing"
     # The drug given last tells why the line ended; a drug dropped on the way does not.
-    for course in sorted(draft.courses, key=lambda c: (c.last.latest, c.drug), reverse=True):
+    for course in sorted(own, key=lambda c: (c.last.latest, c.drug), reverse=True):
         if course.stop_reason in _ENDS:
             return _ENDS[course.stop_reason]
     return "unknown"

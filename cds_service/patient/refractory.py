@@ -292,8 +292,21 @@ def _summed(own: Sequence[Course], verdicts: Sequence[_Verdict]) -> DrugState:
         last=last,
         ongoing=any(c.ongoing for c in own),
         # Stopped for toxicity and begun again later: it was tolerated after all.
-        intolerant=not own[-1].ongoing and own[-1].stop_reason in (StopReason.TOXICITY, StopReason.ALLERGY),
+        intolerant=_not_borne(own[-1], verdicts[-1]),
         derived_from=tuple(sorted({r for c in own for r in c.derived_from} | set(gravest.derived_from))),
+    )
+
+
+def _not_borne(course: Course, verdict: _Verdict) -> bool:
+    """Whether the last course ended for toxicity, no progression within the window; an allergy stays one.
+
+    Intolerance and refractoriness are kept apart: what failed is refractory, whatever else it did.
+    """
+    if course.ongoing:
+        return False
+    failed = verdict.status is Status.REFRACTORY
+    return course.stop_reason is StopReason.ALLERGY or (
+        course.stop_reason is StopReason.TOXICITY and not failed
     )
 
 

@@ -103,6 +103,7 @@ class Line:
     certainty: Certainty
     derived_from: tuple[str, ...] = ()
     months_to_progression: float | None = None  # from its first dose; None where dates leave a month of doubt
+    counts_from: DateSpan | None = None  # a progression after this day is one of the line: not of bridging
 
 
 @dataclass(frozen=True)
