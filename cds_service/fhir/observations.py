@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from cds_service.fhir.accessors import NO_CONCEPT, Reading, decimal
 from cds_service.fhir.chart import Chart
-from cds_service.record import DateSpan, Measurement, ResponseFact, Severity
+from cds_service.record import ComorbidityFact, DateSpan, Measurement, ResponseFact, Severity
 from cds_service.terminology import Concept
 
 _NUMBER_IN_TEXT = re.compile(
@@ -73,17 +74,19 @@ _CHANGES = {  # which change a gene must have undergone to be the marker
     "t-14-16": "chromosomal-translocation",
     "t-14-20": "chromosomal-translocation",
 }
+_Found = ResponseFact | Measurement | ComorbidityFact
+
 _MARKER_KEYS = frozenset({*_CHANGES, "tp53-mutation", "igh-rearrangement"})
 
 
-def observation(reading: Reading, chart: Chart) -> list[ResponseFact | Measurement]:
+def observation(reading: Reading, chart: Chart) -> list[_Found]:
     """What an Observation and its components say; [] where nothing of it is known here."""
     data = reading.data
     status = reading.token(data, "status")
     if status in ("entered-in-error", "cancelled"):
         chart.left_out[status] += 1
         return []
-    found: list[ResponseFact | Measurement] = list(_one(reading, chart, data))
+    found: list[_Found] = list(_one(reading, chart, data))
     for component in reading.objects(data, "component") if "component" in data else []:
         found.extend(_one(reading, chart, component))
     if not found or any(isinstance(fact, Measurement) and fact.concept in _REPORTS for fact in found):
@@ -99,7 +102,9 @@ def observation(reading: Reading, chart: Chart) -> list[ResponseFact | Measureme
     return [_dated(fact, on) for fact in found]
 
 
-def _dated(fact: ResponseFact | Measurement, on: DateSpan | None) -> ResponseFact | Measurement:
+def _dated(fact: _Found, on: DateSpan | None) -> _Found:
+    if isinstance(fact, ComorbidityFact):
+        return replace(fact, assessed=on)
     if isinstance(fact, ResponseFact):
         return ResponseFact(
             fact.reference, on, fact.category, fact.progression, fact.no_response, fact.trend, fact.text
@@ -137,7 +142,7 @@ def _when(reading: Reading, chart: Chart) -> tuple[DateSpan | None, bool]:
     return chart.clipped(span), chart.is_future(span)
 
 
-def _one(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> Iterator[ResponseFact | Measurement]:
+def _one(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> Iterator[_Found]:
     """The fact in one question-and-answer pair: the Observation itself or a component."""
     question = reading.concept(node, "code")
     if question == NO_CONCEPT:
@@ -153,6 +158,39 @@ def _one(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> Iterator[Re
                 yield Measurement(reading.reference, match.concept, None, None, "", says)
             return
         yield from _measurement(reading, chart, node, match.concept, match.unit)
+        return
+    yield from _comorbidity(reading, chart, node, question)
+
+
+def _comorbidity(
+    reading: Reading, chart: Chart, node: Mapping[str, Any], question: Concept
+) -> Iterator[ComorbidityFact]:
+    """A comorbidity that is asked for ("Neuropathy, CTCAE grade": 2), or that a report tells of in passing."""
+    numbers = _numbers(reading, node)
+    number = numbers[0][0] if numbers and not numbers[0][2] else None
+    flag = reading.flag(node, "valueBoolean") if node.get("valueBoolean") is not None else None
+    answers = _answers(reading, node)
+    if flag is not None:
+        answers = [Concept((), "present" if flag else "absent")]
+    asked = chart.terminology.asks_for_comorbidity(question)
+    for answer in (answers or [NO_CONCEPT]) if asked else ():
+        match = chart.terminology.comorbidity_answer(question, answer, number)
+        if match is not None:
+            reading.doubt(match.doubt)
+            yield ComorbidityFact(
+                reading.reference,
+                match.concept,
+                active=match.present,
+                severity=match.severity,
+                text=question.text or answer.text,
+                present=match.present,
+            )
+            return
+    for answer in answers:
+        for key, there in chart.terminology.told_in_report(answer.text):
+            yield ComorbidityFact(
+                reading.reference, key, active=there, text=answer.text[:_LONGEST_VALUE], present=there
+            )
 
 
 def _answers(reading: Reading, node: Mapping[str, Any]) -> list[Concept]:

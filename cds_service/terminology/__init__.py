@@ -124,6 +124,29 @@ class Terminology:
         elsewhere = self._diagnoses.has_code(concept)
         return self._comorbidities.read(concept, severity, by_words=not elsewhere)
 
+    def denied_comorbidities(self, concept: Concept) -> tuple[str, ...]:
+        """The comorbidities of which the words say that the patient does not have them."""
+        return self._comorbidities.denied(concept)
+
+    def comorbidity_as_a_whole(self, concept: Concept) -> str:
+        """The comorbidity whose common name the entry bears; "" for a narrower one, or none."""
+        return self._comorbidities.named_as_a_whole(concept)
+
+    def asks_for_comorbidity(self, concept: Concept) -> bool:
+        """Whether an observation asks for a comorbidity, or for its grade."""
+        return self._comorbidities.asks(concept)
+
+    def comorbidity_answer(
+        self, question: Concept, answer: Concept, number: float | None = None
+    ) -> ComorbidityMatch | None:
+        """What an observation says of a comorbidity it asks for; None where it asks for none, or tells nothing."""
+        result = self._observations.result(answer) if number is None else ""
+        return self._comorbidities.answered(question, answer, number, result)
+
+    def told_in_report(self, text: str) -> tuple[tuple[str, bool], ...]:
+        """Comorbidities that a report speaks of in passing, each with whether it is there."""
+        return self._comorbidities.told_in(text)
+
     def line_number(self, text: str) -> int | None:
         """The number of a line of therapy that a text names; None where it names none, or several."""
         return findings.line_number(text)

@@ -156,7 +156,7 @@ class StandIn:
         return ProcedureMatch(kind="cart-infusion") if "car-t" in words else None
 
     def comorbidity(self, concept: Concept, severity: Concept | None = None) -> ComorbidityMatch | None:
-        if "neuropathy" not in _words(concept):
+        if "neuropathy" not in _words(concept) or "no neuropathy" in _words(concept):
             return None
         words = _words(concept) + " " + (_words(severity) if severity else "")
         grade = re.search(r"grade (\d)", words)
@@ -164,6 +164,25 @@ class StandIn:
             concept="peripheral-neuropathy",
             severity=f"grade-{grade[1]}" if grade else "severe" if "severe" in words else "",
         )
+
+    def denied_comorbidities(self, concept: Concept) -> tuple[str, ...]:
+        return ("peripheral-neuropathy",) if "no neuropathy" in _words(concept) else ()
+
+    def comorbidity_as_a_whole(self, concept: Concept) -> str:
+        return "peripheral-neuropathy" if concept.text.lower() == "neuropathy" else ""
+
+    def asks_for_comorbidity(self, concept: Concept) -> bool:
+        return "neuropathy" in _words(concept)
+
+    def comorbidity_answer(
+        self, question: Concept, answer: Concept, number: float | None = None
+    ) -> ComorbidityMatch | None:
+        if "neuropathy" not in _words(question) or not answer.text:
+            return None
+        return ComorbidityMatch("peripheral-neuropathy", present="absent" not in answer.text)
+
+    def told_in_report(self, text: str) -> tuple[tuple[str, bool], ...]:
+        return (("extramedullary-disease", True),) if "extramedullary" in text.lower() else ()
 
     def line_number(self, text: str) -> int | None:
         match = re.search(r"line (\d)", text.lower())
