@@ -50,13 +50,32 @@ _MARKERS = (
     ),
 )
 _ABSENT = re.compile(
-    r"\b(not detected|not present|not found|undetected|negativ\w*|absent|assent[ei]|no evidence|without|"
-    r"senza|non rilevat\w*|non present\w*|normal\w*|wild.?type|no|none|nessun\w*|LA9634-2)\b",
+    r"\b(not detected|not present|not found|not seen|not identified|undetected|negativ\w*|absent|assent[ei]|"
+    r"no evidence|without|senza|non rilevat\w*|non present\w*|non evidenziat\w*|non si rileva\w*|normal\w*|"
+    r"wild.?type|no|none|nessun\w*|neg|esclus[aoie]|below (?:the )?cut.?off|sotto (?:il |al )?cut.?off|"
+    r"sotto soglia|disomi\w*|2 copies|due copie|2 copie|LA9634-2)\b|\b0(?:[.,]0+)?\s?%",
     re.I,
 )
 _PRESENT = re.compile(
-    r"\b(detected|present[ei]?|positiv\w*|found|abnormal|rilevat\w*|LA9633-4|\d{1,3}(?:[.,]\d+)?\s?%\s?(?:of|delle|dei|cells|cellule|nuclei)?)"
-    r"(?=\W|$)",
+    r"\b(detected|present[ei]?|positiv\w*|pos|found|seen|identified|abnormal|rilevat\w*|evidenziat\w*|"
+    r"[3-9] (?:copies|copie)|(?:three|four|tre|quattro) (?:copies|copie)|LA9633-4|"
+    r"\d{1,3}(?:[.,]\d+)?\s?%\s?(?:of|delle|dei|cells|cellule|nuclei)?)(?=\W|$)",
+    re.I,
+)
+# Nothing was found because nothing was looked at; or the answer is left open.
+_NOT_DONE = re.compile(
+    r"\b(?:not (?:\w+ )?(?:performed|done|evaluable|assess\w*|tested|available|informative|known|requested|reported)|"
+    r"unknown|pending|to follow|in progress|insufficient|inadequate|inconclusive|indeterminate|equivocal|"
+    r"failed|failure|unsuccessful|uninformative|no (?:result|sample|specimen|material|metaphase|plasma cell|data)\w*|"
+    r"non (?:\w+ )?(?:eseguit|valutabil|disponibil|effettuat|informativ|not[ao]|richiest|determinabil)\w*|"
+    r"in corso|in attesa|insufficient\w*|inadeguat\w*|dubbi[oa]|nessun[ao]? (?:campione|risultato|materiale|metafas)\w*|"
+    r"da (?:eseguire|definire)|suspected|possible|sospett\w*|possibile|\?)",
+    re.I,
+)
+# What a laboratory says of its own limits is no result.
+_LIMITS = re.compile(
+    r"\(?\b(?:cut.?off|threshold|soglia|limit of detection|lod|sensitivity|limite)\b[^,;.()]{0,20}?[<>≥≤=:]?\s*\d+(?:[.,]\d+)?\s?%\)?"
+    r"|[<≤]\s?\d+(?:[.,]\d+)?\s?%",
     re.I,
 )
 _CLAUSES = re.compile(r"[,;.\n](?![^(]*\))|\b(?:but|while|ma|mentre)\b", re.I)
@@ -74,6 +93,12 @@ _CHANGES = {  # which change a gene must have undergone to be the marker
     "t-14-16": "chromosomal-translocation",
     "t-14-20": "chromosomal-translocation",
 }
+_PLACES = (  # a band of a chromosome, and the marker that a change of it would be
+    ("del17p", re.compile(r"^\W*17p(?:13|\b)", re.I)),
+    ("gain-amp-1q21", re.compile(r"^\W*1q(?:21|\b)", re.I)),
+    ("del-1p32", re.compile(r"^\W*1p32", re.I)),
+)
+_NORMAL_COPIES, _GAINED_COPIES = 2, 3
 _Found = ResponseFact | Measurement | ComorbidityFact
 
 _MARKER_KEYS = frozenset({*_CHANGES, "tp53-mutation", "igh-rearrangement"})
@@ -154,7 +179,7 @@ def _one(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> Iterator[_F
     if match is not None:
         reading.doubt(match.doubt)
         if match.concept in _MARKER_KEYS:
-            if says := _polarity(_answer_words(reading, node)):
+            if says := _says(reading, chart, node):
                 yield Measurement(reading.reference, match.concept, None, None, "", says)
             return
         yield from _measurement(reading, chart, node, match.concept, match.unit)
@@ -295,9 +320,14 @@ def _numbers(reading: Reading, node: Mapping[str, Any]) -> list[tuple[float, tup
             return [] if value is None else [(value, (), "")]
     if node.get("valueRatio") is not None:
         ratio = reading.object(node, "valueRatio")
-        above = reading.number(reading.object(ratio, "numerator"), "value")
-        below = reading.number(reading.object(ratio, "denominator"), "value")
-        return [(above / below, (), "")] if above is not None and below else []
+        parts = [reading.object(ratio, part) for part in ("numerator", "denominator")]
+        above, below = (reading.number(part, "value") for part in parts)
+        spelled_apart = [reading.text(part, "code") or reading.text(part, "unit") for part in parts]
+        spelled = ("/" if all(spelled_apart) else "").join(spelled_apart)
+        told = (spelled,) if spelled else ()
+        return [(above / below, told, "")] if above is not None and below else []
+    if node.get("valueRange") is not None:
+        return _range(reading, reading.object(node, "valueRange"))
     raw = node.get("valueString")
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         value = reading.number(node, "valueString")
@@ -312,6 +342,22 @@ def _numbers(reading: Reading, node: Mapping[str, Any]) -> list[tuple[float, tup
         unit = (match["unit"] or "").strip()
         return [(value, (unit,) if unit else (), match["comparator"] or "")]
     return []
+
+
+def _range(reading: Reading, node: Mapping[str, Any]) -> list[tuple[float, tuple[str, ...], str]] | None:
+    """A range as a number with a comparator, where it is open at one end or has no width; else an issue."""
+    ends = [reading.object(node, end) if node.get(end) is not None else {} for end in ("low", "high")]
+    low, high = (reading.number(end, "value") if end else None for end in ends)
+    if low is None and high is None:
+        return []
+    if low is not None and high is not None and low != high:
+        text = f"{reading.reference}: its value is a range, which is not read; left out."
+        reading.issue(Severity.WARNING, "unread-value", text)
+        return None
+    value, end = (low, ends[0]) if low is not None else (high, ends[1])
+    assert value is not None  # noqa: S101 - for the type checker; one of the two is there
+    units = tuple(dict.fromkeys(u for u in (reading.text(end, "code"), reading.text(end, "unit")) if u))
+    return [(value, units, "" if low == high else ">=" if high is None else "<=")]
 
 
 def _converted(
@@ -340,19 +386,19 @@ def _biology(reading: Reading, chart: Chart) -> list[Measurement]:
     found: dict[str, str] = {}
     data = reading.data
     for key in _of_genes(reading, chart):
-        found.setdefault(key, _polarity(_answer_words(reading, data)))
+        found.setdefault(key, _says(reading, chart, data))
     pairs = [data, *(reading.objects(data, "component") if "component" in data else [])]
     for node in pairs:
         question = _words(reading.concept(node, "code"))
         answer = _answer_words(reading, node)
         asked = [key for key, pattern in _MARKERS if pattern.search(question)]
-        if asked and answer:
-            says = _polarity(answer)
+        if asked:
+            says = _says(reading, chart, node)
             for key in asked:
                 found.setdefault(key, says)
         elif answer:
             for key, says in _told(answer):
-                found.setdefault(key, says)
+                found[key] = _graver(found.get(key, ""), says)
     return [
         Measurement(reading.reference, key, None, None, "", says)
         for key, says in sorted(found.items())
@@ -361,16 +407,35 @@ def _biology(reading: Reading, chart: Chart) -> list[Measurement]:
 
 
 def _of_genes(reading: Reading, chart: Chart) -> list[str]:
-    """Markers of a coded variant: its gene together with the change that the gene underwent.
+    """Markers of a coded variant: its gene or its place, together with the change it underwent.
 
-    A gene alone is no marker: TP53 may be deleted or mutated, IGH joined to any partner.
+    A gene alone is no marker: TP53 may be deleted or mutated, IGH joined to any partner. A number of copies
+    tells the change too: three or more of 1q are a gain, fewer than two of the others a loss.
     """
-    named = [
-        chart.terminology.genomic_component(reading.concept(component, "valueCodeableConcept"))
-        for component in (reading.objects(reading.data, "component") if "component" in reading.data else [])
-        if component.get("valueCodeableConcept") is not None
-    ]
-    return [key for key in named if key in _CHANGES and _CHANGES[key] in named]
+    named: list[str] = []
+    places: list[str] = []
+    copies: float | None = None
+    for component in reading.objects(reading.data, "component") if "component" in reading.data else []:
+        asks = chart.terminology.genomic_component(reading.concept(component, "code"))
+        if asks == "copy-number":
+            numbers = _numbers(reading, component)
+            copies = numbers[0][0] if numbers and not numbers[0][2] else copies
+        for answer in _answers(reading, component):
+            if means := chart.terminology.genomic_component(answer):
+                named.append(means)
+            elif asks == "cytogenetic-location":
+                places.append(_words(answer))
+    for key, place in _PLACES:
+        if any(place.search(words) for words in places):
+            named.append(key)
+    changed = {key for key in named if key in _CHANGES and _CHANGES[key] in named}
+    if copies is not None:
+        for key in named:
+            if _CHANGES.get(key) == "copy-number-variation":
+                changed = changed | {key} if copies >= _GAINED_COPIES else changed - {key}
+            elif _CHANGES.get(key) == "deletion" and copies < _NORMAL_COPIES:
+                changed.add(key)
+    return [key for key in named if key in changed]
 
 
 def _words(concept: Concept) -> str:
@@ -386,21 +451,57 @@ def _answer_words(reading: Reading, node: Mapping[str, Any]) -> str:
     ).strip()
 
 
+def _says(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> str:
+    """What the answer says of the marker asked for: "present", "absent" or "".
+
+    A share of cells alone is a finding, whatever its size: where the laboratory draws its line is not ours to
+    judge, and where it calls the share negative, that counts.
+    """
+    for answer in _answers(reading, node):
+        coded = _RESULTS.get(chart.terminology.coded_result(answer)) if answer.codings else None
+        if coded:
+            return coded
+    if words := _answer_words(reading, node):
+        return _polarity(words)
+    numbers = _numbers(reading, node)
+    if not numbers or numbers[0][2] or "%" not in numbers[0][1]:
+        return ""
+    return "present" if numbers[0][0] > 0 else "absent"
+
+
+_RESULTS = {"present": "present", "positive": "present", "absent": "absent", "negative": "absent"}
+
+
+def _graver(one: str, other: str) -> str:
+    """Of two findings in one report the one that shows the change."""
+    return "present" if "present" in (one, other) else one or other
+
+
 def _polarity(words: str) -> str:
-    """ "present", "absent", or "" where the words say neither or both."""
-    absent = bool(_ABSENT.search(words))
+    """ "present", "absent", or "" where the words say neither or both, or that nothing was looked at."""
+    if _NOT_DONE.search(words):
+        return ""
+    told = _LIMITS.sub(" ", words)
+    absent = bool(_ABSENT.search(told))
     # "not detected" holds "detected": what was read as a denial cannot affirm as well.
-    present = bool(_PRESENT.search(_ABSENT.sub(" ", words)))
+    present = bool(_PRESENT.search(_ABSENT.sub(" ", told)))
     return "" if absent == present else "absent" if absent else "present"
 
 
 def _told(words: str) -> Iterator[tuple[str, str]]:
     """Markers of a narrative, clause by clause ("negative for del(17p), t(4;14); t(11;14) in 60 %")."""
+    if lone := _lone_marker(words):
+        yield lone, "present"
+        return
     carried = ""
     for clause in _CLAUSES.split(words):
         says = _polarity(clause)
         named = [key for key, pattern in _MARKERS if pattern.search(clause)]
         if not named:
+            # "Negative: del(17p), t(4;14)" opens a list; any other words end one.
+            carried = says if _OPENS.search(clause) else ""
+            continue
+        if _NOT_DONE.search(clause):
             carried = ""
             continue
         # A list carries on what its first member said ("negative for a, b"), never what a later one says.
@@ -408,3 +509,16 @@ def _told(words: str) -> Iterator[tuple[str, str]]:
             if says or carried:
                 yield key, says or carried
         carried = says or carried
+
+
+_OPENS = re.compile(r":\s*$")
+_BARE = re.compile(r"(?:[\s()\[\].;:\d]|[pq]|FISH)*", re.I)  # no sign that could mean "negative" or "perhaps"
+
+
+def _lone_marker(words: str) -> str:
+    """The marker that an answer names and nothing beside: a result that reads "t(11;14)" is that finding."""
+    for key, pattern in _MARKERS:
+        found = pattern.search(words)
+        if found and _BARE.fullmatch(words[: found.start()] + " " + words[found.end() :]):
+            return key
+    return ""
