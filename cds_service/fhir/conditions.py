@@ -116,7 +116,7 @@ def condition(reading: Reading, chart: Chart) -> list[DiagnosisFact | Comorbidit
 
 
 def _refuted(reading: Reading, chart: Chart, concept: Concept) -> list[DiagnosisFact | ComorbidityFact]:
-    """A refuted entry denies a comorbidity that it calls by its common name; a narrower one leaves others open."""
+    """A refuted entry denies a comorbidity that it calls by its common name; a narrower one none."""
     words = " ".join((concept.text, *(coding.display for coding in concept.codings)))
     if _OF_RELATIVES.search(words):
         return []
@@ -127,7 +127,7 @@ def _refuted(reading: Reading, chart: Chart, concept: Concept) -> list[Diagnosis
 def _absent(
     reading: Reading, chart: Chart, keys: Iterable[str], concept: Concept
 ) -> list[DiagnosisFact | ComorbidityFact]:
-    """The comorbidities that the entry says are not there; none where it was made after the evaluation date."""
+    """The comorbidities that the entry says are not there; none where it was made later on."""
     _, recorded, _, _ = _times(reading, chart)
     if chart.is_future(recorded):
         chart.left_out["future"] += 1
@@ -277,6 +277,8 @@ def allergy(reading: Reading, chart: Chart) -> list[AllergyFact]:
         for match in chart.terminology.drugs(concept, on=None):
             if not match.regimen:
                 drugs.setdefault(match.drug, concept.text or next((c.display for c in concept.codings), ""))
+        for drug in chart.terminology.members_of_named_classes(concept):
+            drugs.setdefault(drug, concept.text or next((c.display for c in concept.codings), ""))
     if not drugs and any(chart.terminology.is_antineoplastic(concept) for concept in concepts):
         text = f"{reading.reference} names an antineoplastic drug that is not known here."
         reading.issue(Severity.WARNING, "unmapped-code", text)

@@ -64,6 +64,7 @@ class Remembered:
         self._comorbidity = _remember(terminology.comorbidity)
         self._denied_comorbidities = _remember(terminology.denied_comorbidities)
         self._asks_for_comorbidity = _remember(terminology.asks_for_comorbidity)
+        self.members_of_named_classes = terminology.members_of_named_classes
         self.comorbidity_as_a_whole = terminology.comorbidity_as_a_whole
         self.comorbidity_answer = terminology.comorbidity_answer
         self.told_in_report = terminology.told_in_report

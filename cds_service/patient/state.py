@@ -97,13 +97,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     due = failed or (treatable and _further_line_ordered(record, counted, given, knowledge, as_of))
     prior_lines = _prior_lines(counted, history_known)
     first_months = _months_to_first_progression(counted.lines, happened, numbers["days_per_month"])
-    age = fitness.age_on(record.patient.birth, as_of)
-    labs = fitness.with_clearance(
-        fitness.latest(record.measurements, as_of, numbers["reach_days"]),
-        age,
-        record.patient.sex,
-        numbers["clearance"],
-    )
+    own = fitness.assess(record, knowledge.definitions, as_of, language)
     intolerant: dict[str, tuple[str, ...]] = {
         key: state.derived_from for key, state in drugs.items() if state.intolerant
     }
@@ -142,22 +136,25 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
             record, progressions, numbers["days_per_month"]
         ),
         transplants=tuple(p.reference for p in record.procedures if p.kind in TRANSPLANTS),
-        age=age,
+        age=own.age,
         sex=record.patient.sex,
         deceased=record.patient.deceased,
-        ecog=fitness.ecog_of(labs),
-        comorbidities=fitness.comorbidities_now(record.comorbidities, as_of, numbers["reach_days"]),
+        ecog=own.ecog,
+        frailty=own.frailty,
+        fitness=own.fitness,
+        comorbidities=own.comorbidities,
+        ruled_out=own.ruled_out,
         intolerant=intolerant,
         allergic=dict(allergic),
-        biology=_biology(labs),
-        labs=labs,
+        biology=own.biology,
+        labs=own.labs,
         history_known=history_known,
         unknown=(
             *unknown,
-            *_other_unknowns(history_known, undecided, labs, due, knowledge, language),
+            *_other_unknowns(history_known, undecided, own.labs, due, knowledge, language),
             *open_values,
         ),
-        issues=(*counted.issues, *questions, *notes),
+        issues=(*counted.issues, *questions, *notes, *own.issues),
         out_of_scope=out_of_scope,
     )
 
@@ -405,10 +402,6 @@ def _progressed_on_last(
     if True in answers:
         return True
     return None if None in answers else False
-
-
-def _biology(labs: Mapping[str, Measurement]) -> dict[str, str]:
-    return {key: m.text for key, m in labs.items() if m.text in ("present", "absent") and m.value is None}
 
 
 def _other_unknowns(

@@ -25,7 +25,7 @@ from cds_service.terminology.concepts import (
 from cds_service.terminology.course import Diagnoses, Purposes, Responses, StopReasons
 from cds_service.terminology.drugs import Drugs
 from cds_service.terminology.findings import Comorbidities, Observations, Procedures
-from cds_service.terminology.words import Context
+from cds_service.terminology.words import Context, Lexicon, Phrase, Said
 
 __all__ = [
     "Coding",
@@ -56,6 +56,16 @@ class Terminology:
         self._responses = Responses(answers, maps["stop-reasons"], systems, context)
         self._stops = StopReasons(maps["stop-reasons"], self._responses, self._diagnoses, systems, context)
         self._purposes = Purposes(maps["purposes"], self._diagnoses, known, systems, context)
+        self._context = context
+        self._class_names: Lexicon[str] = Lexicon(
+            Phrase(text, entry["key"])
+            for entry in maps["classes"]["classes"]
+            for text in entry.get("phrases", ())
+        )
+        self._members = {
+            key: tuple(sorted(d.key for d in knowledge.drugs.values() if d.is_of(drug_class)))
+            for key, drug_class in knowledge.classes.items()
+        }
         self._observations = Observations(maps["observations"], systems, context)
         self._procedures = Procedures(maps["procedures"], self._drugs, systems, context)
 
@@ -66,6 +76,17 @@ class Terminology:
         with a doubt.
         """
         return self._drugs.find(concept, on)
+
+    def members_of_named_classes(self, concept: Concept) -> tuple[str, ...]:
+        """All drugs of the classes that the words name as a whole ("proteasome inhibitors"), each once."""
+        found: dict[str, None] = {}
+        for text in (concept.text, *(coding.display for coding in concept.codings)):
+            words = self._context.words(text)
+            mentions = self._class_names.mentions(words)
+            for mention, how in zip(mentions, self._context.judge(words, mentions), strict=True):
+                if how in (Said.SAID, Said.PAST):
+                    found.update(dict.fromkeys(self._members[mention.value]))
+        return tuple(found)
 
     def is_antineoplastic(self, concept: Concept) -> bool:
         """Whether a medication is a cancer drug by its kind, mapped or not."""
@@ -139,7 +160,7 @@ class Terminology:
     def comorbidity_answer(
         self, question: Concept, answer: Concept, number: float | None = None
     ) -> ComorbidityMatch | None:
-        """What an observation says of a comorbidity it asks for; None where it asks for none, or tells nothing."""
+        """What an observation says of a comorbidity it asks for; None where it asks for none."""
         result = self._observations.result(answer) if number is None else ""
         return self._comorbidities.answered(question, answer, number, result)
 

@@ -215,7 +215,7 @@ class Comorbidities:
         return next((key for text in _texts(concept) if (key := self._denials.named(text))), "")
 
     def told_in(self, report: str) -> tuple[tuple[str, bool], ...]:
-        """What a report says in passing of the comorbidities that reports tell of: the key, and whether so."""
+        """What a report says in passing of what reports tell of: the key, and whether it is there."""
         said = [key for key in self._named(report) if key in self._in_reports]
         no = [k for k in self._denials.read(report) if k in self._in_reports and k not in said]
         return (*((key, True) for key in dict.fromkeys(said)), *((key, False) for key in no))

@@ -86,6 +86,9 @@ class StandIn:
     def is_antineoplastic(self, concept: Concept) -> bool:
         return "l01" in _words(concept) or "chemotherapy" in _words(concept)
 
+    def members_of_named_classes(self, concept: Concept) -> tuple[str, ...]:
+        return ("bortezomib", "carfilzomib") if "proteasome inhibitors" in _words(concept) else ()
+
     def diagnosis(self, concept: Concept) -> DiagnosisMatch | None:
         words = _words(concept)
         if "c90.0" not in words and "myeloma" not in words:
