@@ -101,7 +101,18 @@ def condition(reading: Reading, chart: Chart) -> list[DiagnosisFact | Comorbidit
         provisional = True
     later = chart.is_future(ended)
     status = _status(reading, chart, diagnosis.status, ended_since=abated and not later, ends_later=later)
+    beside = () if provisional else _beside(chart, concept)
     return [
+        *(
+            ComorbidityFact(
+                reading.reference,
+                key,
+                active=status is not DiagnosisStatus.HISTORY,
+                onset=chart.clipped(onset),
+                text=text,
+            )
+            for key in beside
+        ),
         DiagnosisFact(
             reference=reading.reference,
             kind=diagnosis.kind,
@@ -111,8 +122,18 @@ def condition(reading: Reading, chart: Chart) -> list[DiagnosisFact | Comorbidit
             ended=chart.clipped(ended),
             provisional=provisional,
             text=text,
-        )
+        ),
     ]
+
+
+def _beside(chart: Chart, concept: Concept) -> tuple[str, ...]:
+    """What a diagnosis of the disease says of its spread: "myeloma with extramedullary disease", C90.20."""
+    texts = (concept.text, *(coding.display for coding in concept.codings))
+    told = [key for text in texts if text for key, there in chart.terminology.told_in_report(text) if there]
+    match = chart.terminology.comorbidity(concept)
+    if match is not None and chart.terminology.is_told_in_reports(match.concept):
+        told.append(match.concept)
+    return tuple(dict.fromkeys(told))
 
 
 def _refuted(reading: Reading, chart: Chart, concept: Concept) -> list[DiagnosisFact | ComorbidityFact]:

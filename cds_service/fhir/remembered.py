@@ -68,6 +68,7 @@ class Remembered:
         self.comorbidity_as_a_whole = terminology.comorbidity_as_a_whole
         self.comorbidity_answer = terminology.comorbidity_answer
         self.told_in_report = terminology.told_in_report
+        self.is_told_in_reports = terminology.is_told_in_reports
 
     def drugs(self, concept: Concept, *, on: date | None = None) -> tuple[DrugMatch, ...]:
         """See Terminology, here and below."""

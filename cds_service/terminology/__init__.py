@@ -168,6 +168,10 @@ class Terminology:
         """Comorbidities that a report speaks of in passing, each with whether it is there."""
         return self._comorbidities.told_in(text)
 
+    def is_told_in_reports(self, comorbidity: str) -> bool:
+        """Whether a comorbidity is one that reports and diagnoses tell of in passing."""
+        return self._comorbidities.in_reports(comorbidity)
+
     def line_number(self, text: str) -> int | None:
         """The number of a line of therapy that a text names; None where it names none, or several."""
         return findings.line_number(text)

@@ -214,6 +214,10 @@ class Comorbidities:
         """The comorbidity whose common name an entry bears ("heart failure", not "diastolic ..."), or ""."""
         return next((key for text in _texts(concept) if (key := self._denials.named(text))), "")
 
+    def in_reports(self, key: str) -> bool:
+        """Whether reports tell of the comorbidity in passing."""
+        return key in self._in_reports
+
     def told_in(self, report: str) -> tuple[tuple[str, bool], ...]:
         """What a report says in passing of what reports tell of: the key, and whether it is there."""
         said = [key for key in self._named(report) if key in self._in_reports]

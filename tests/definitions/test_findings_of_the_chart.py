@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a case a line, so that tables read as tables
 """Comorbidities, viruses, markers and pregnancy as derived of the facts: there, not there, not known."""
 
 from __future__ import annotations

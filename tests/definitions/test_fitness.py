@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a case a line, so that tables read as tables
 """Age, kidney function and performance status as they bear on the choice."""
 
 from __future__ import annotations

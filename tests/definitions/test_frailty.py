@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a case a line, so that tables read as tables
 """The IMWG frailty score (Palumbo 2015) from what is charted of it, and no further."""
 
 from __future__ import annotations

@@ -187,6 +187,9 @@ class StandIn:
     def told_in_report(self, text: str) -> tuple[tuple[str, bool], ...]:
         return (("extramedullary-disease", True),) if "extramedullary" in text.lower() else ()
 
+    def is_told_in_reports(self, comorbidity: str) -> bool:
+        return comorbidity == "extramedullary-disease"
+
     def line_number(self, text: str) -> int | None:
         match = re.search(r"line (\d)", text.lower())
         return int(match[1]) if match else None

@@ -13,7 +13,20 @@ from cds_service.fhir.read import read
 from cds_service.knowledge.load import load
 from cds_service.record import ClinicalRecord
 from cds_service.terminology import Terminology
-from tests.fhir.charts import AS_OF, CLIN, LOINC, VER, coded, condition, gone, issue_codes, observation
+from tests.fhir.charts import (
+    AS_OF,
+    CLIN,
+    ICD,
+    LOINC,
+    SUBJECT,
+    VER,
+    coded,
+    condition,
+    gone,
+    issue_codes,
+    observation,
+    procedure,
+)
 
 SNOMED, HGNC, SO = "http://snomed.info/sct", "http://www.genenames.org", "http://www.sequenceontology.org"
 INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
@@ -333,3 +346,68 @@ def test_a_resolved_comorbidity_is_known_and_over() -> None:
 
 def test_a_day_before_anything_was_known() -> None:
     assert chart(asked("COPD", "yes"), as_of=date(2025, 4, 30)).comorbidities == ()
+
+
+# ---- extramedullary disease beside the diagnosis and in procedures
+
+
+@pytest.mark.parametrize(
+    ("resource", "read_as"),
+    [
+        (condition(code=coded("C90.20", ICD)), ["extramedullary-disease"]),
+        (condition(code={"text": "Multiple myeloma with extramedullary disease of the liver"}), ["extramedullary-disease"]),
+        (condition(code=coded("C90.02", ICD, "Recidiva extramidollare di mieloma multiplo")), ["extramedullary-disease"]),
+        (condition(code=coded("C90.00", ICD, "Multiple myeloma, no extramedullary disease")), []),
+        (condition(code=coded("C90.20", ICD), verificationStatus=coded("provisional", VER)), []),
+        (condition(code=coded("C90.00", ICD)), []),
+        (procedure(code={"text": "Biopsy: soft tissue plasmacytoma of the chest wall"}), ["extramedullary-disease"]),
+        (procedure(code={"text": "Biopsia epatica"}, outcome={"text": "plasmocitoma extramidollare"}), ["extramedullary-disease"]),
+        (procedure(code={"text": "Biopsy"}, note=[{"text": "No extramedullary disease."}]), ["no extramedullary-disease"]),
+        (procedure(code={"text": "Biopsy of suspected soft tissue plasmacytoma"}), []),
+        (procedure(code={"text": "Biopsy: soft tissue plasmacytoma"}, status="not-done"), []),
+        (procedure(code={"text": "Biopsy: soft tissue plasmacytoma"}, performedDateTime="2026-05-01"), []),
+    ],
+)  # fmt: skip
+def test_extramedullary_disease(resource: dict[str, Any], read_as: list[str]) -> None:
+    assert comorbidities(chart(resource)) == read_as
+
+
+def test_procedures_that_end_the_possibility_of_a_pregnancy() -> None:
+    record = chart(
+        procedure(code={"text": "Isterectomia totale"}), procedure(id="x2", code=coded("236886002", SNOMED))
+    )
+    assert [one.kind for one in record.procedures] == ["uterus-or-ovaries-removed"] * 2
+
+
+# ---- allergies
+
+
+@pytest.mark.parametrize(
+    ("changes", "drugs"),
+    [
+        ({"code": {"text": "Bortezomib"}}, {"bortezomib"}),
+        ({"code": {"text": "Allergia a lenalidomide"}}, {"lenalidomide"}),
+        ({"code": {"text": "Proteasome inhibitors"}}, {"bortezomib", "carfilzomib", "ixazomib"}),
+        ({"code": {"text": "Allergy to proteasome inhibitors"}}, {"bortezomib", "carfilzomib", "ixazomib"}),
+        (
+            {"code": {"text": "Allergia agli inibitori del proteasoma"}},
+            {"bortezomib", "carfilzomib", "ixazomib"},
+        ),
+        ({"code": {"text": "Anti-CD38 antibodies"}}, {"daratumumab", "isatuximab"}),
+        ({"code": {"text": "No allergy to proteasome inhibitors"}}, set()),
+        ({"code": {"text": "No known drug allergy"}}, set()),
+        ({"code": {"text": "Nessuna allergia a farmaci nota"}}, set()),
+        ({"code": {"text": "Nessuna allergia a bortezomib"}}, set()),
+        ({"code": coded("409137002", SNOMED, "No known drug allergy")}, set()),
+        ({"code": coded("716186003", SNOMED)}, set()),
+        ({"code": {"text": "Bortezomib"}, "verificationStatus": coded("refuted", VER)}, set()),
+        ({"code": {"text": "Bortezomib"}, "verificationStatus": coded("entered-in-error", VER)}, set()),
+        ({"code": {"text": "Penicillin"}}, set()),
+        ({"code": "bortezomib"}, None),
+    ],
+)
+def test_allergies(changes: dict[str, Any], drugs: set[str] | None) -> None:
+    entry = {"resourceType": "AllergyIntolerance", "id": "al1", "patient": SUBJECT, **changes}
+    found = {one.drug for one in chart(entry).allergies}
+    assert drugs is None or found >= drugs
+    assert drugs is None or drugs or not found
