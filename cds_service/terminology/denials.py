@@ -34,6 +34,8 @@ class Denials:
         self._strong = frozenset(map(fold, raw["strong"]))
         self._or = frozenset(map(fold, raw["or"]))
         self._any = frozenset(map(fold, raw["any"]))
+        self._turned_by = frozenset(_folded(cue) for cue in raw["turned_by"])
+        self._between = frozenset(map(fold, raw["between"]))
         self._vague = tuple(map(_folded, raw["vague"]))
 
     def named(self, text: str) -> str:
@@ -53,6 +55,22 @@ class Denials:
             denied = self._listed(words, mentions) or self._answered(words, mentions)
             found.update(dict.fromkeys(denied))
         return tuple(found)
+
+    def turned(self, words: Sequence[Word], mention: Mention[str]) -> bool:
+        """Whether what follows a mention takes it back, or makes another thing of it.
+
+        "Hepatitis B surface antigen negative" and "hepatitis B vaccination" affirm no hepatitis.
+        """
+        at = mention.last + 1
+        while at < len(words) and not _apart(words[at]):
+            for length in (3, 2, 1):
+                cue = " ".join(word.text for word in words[at : at + length])
+                if at + length <= len(words) and cue in self._turned_by:
+                    return True
+            if words[at].text not in self._between:
+                return False
+            at += 1
+        return False
 
     def reach(self, words: Sequence[Word], mentions: Sequence[Mention[str]]) -> int:
         """The place up to which a list that a denial opens may go on; 0 where none opens the sentence.
@@ -122,6 +140,11 @@ class Denials:
             return []
         rest = words[mention.last + 1 :]
         return [mention.value] if rest and " ".join(w.text for w in rest) in self._after else []
+
+
+def _apart(word: Word) -> bool:
+    """Whether a comma or a bracket stands before a word."""
+    return any(sign in word.before for sign in ",()[]")
 
 
 def _folded(text: str) -> str:

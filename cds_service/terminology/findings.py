@@ -309,13 +309,18 @@ class Comorbidities:
         for sentence in sentences(text):
             words = self._context.words(sentence)
             mentions = self._words.mentions(words)
+            if not mentions:
+                continue
             judged = self._context.judge(words, mentions)
             denied = self._denials.read(sentence)
             reach = self._denials.reach(words, mentions)
             found += [
                 m.value
                 for m, how in zip(mentions, judged, strict=True)
-                if how in (Said.SAID, Said.PAST) and m.value not in denied and m.first >= reach
+                if how in (Said.SAID, Said.PAST)
+                and m.value not in denied
+                and m.first >= reach
+                and not self._denials.turned(words, m)
             ]
         return found
 

@@ -26,6 +26,9 @@ HF, NEURO, COPD = "heart-failure", "peripheral-neuropathy", "copd"
         ("no neuropathy nor COPD", [NEURO, COPD]),
         ("No neuropathy, COPD", [NEURO]),  # "COPD" may begin the next thing
         ("HIV negative", ["hiv"]),
+        ("HIV non reattivo", ["hiv"]),
+        ("Neuropathy grade 0", [NEURO]),
+        ("Hepatitis B surface antigen negative", []),  # the core antibody may be there
         ("Hepatitis B: negative", ["hepatitis-b"]),
         ("Without peripheral neuropathy", [NEURO]),
         ("No evidence of extramedullary disease", ["extramedullary-disease"]),
@@ -150,6 +153,17 @@ def test_what_reports_tell_in_passing(
         "Nega TVP, neuropatia o ipertensione",
         "Anamnesi negativa per ictus, trombosi venosa profonda o BPCO",
         "Not a candidate because of no neuropathy",
+        "HIV non reattivo",
+        "HIV test",
+        "Hepatitis B surface antigen negative",
+        "Hepatitis B core antibody: negative",
+        "Hepatitis B vaccination",
+        "Vaccinazione: epatite B vaccinato",
+        "Cardiopatia ischemica non nota",
+        "Neuropathy grade 0",
+        "Neuropatia: 0",
+        "VTE prophylaxis",
+        "Profilassi: VTE risk",
     ],
 )
 def test_nothing_that_is_denied_is_read_as_there(terminology: Terminology, text: str) -> None:
@@ -163,6 +177,10 @@ def test_nothing_that_is_denied_is_read_as_there(terminology: Terminology, text:
         ("No neuropathy or COPD but heart failure NYHA II", HF),
         ("No heart failure, COPD", COPD),
         ("Heart failure; no neuropathy", HF),
+        ("Hepatitis B surface antigen positive", "hepatitis-b"),
+        ("Heart failure, troponin negative", HF),
+        ("Pneumonia COVID negative", "serious-infection"),
+        ("Neuropathy grade 2, motor grade 0", NEURO),
         ("Nessuna febbre o brividi, scompenso cardiaco stabile", HF),
     ],
 )
