@@ -68,7 +68,7 @@ def _tested(
 ) -> tuple[bool | None, tuple[str, ...]]:
     """What the latest pregnancy test says, where it is recent enough to say anything."""
     dated = [
-        (m.on.latest, m.reference, says)
+        (m.on.latest, says, m.reference)
         for m in measurements
         if m.concept in rules["tests"]
         and m.on is not None
@@ -77,6 +77,6 @@ def _tested(
     ]
     if not dated:
         return None, ()
-    day, reference, says = max(dated)
+    day, says, reference = max(dated)  # of one day the positive one
     reach = rules["positive_test_days"] if says else rules["negative_test_days"]
     return (says, (reference,)) if day + timedelta(reach) >= as_of else (None, ())
