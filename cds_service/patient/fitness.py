@@ -94,11 +94,7 @@ def assess(
     ruled_out, contradicted = _ruled_out(facts, there, definitions, language)
     ruled_out |= _by_tests(viruses, possible, record.patient.id, ruled_out, there)
     fit = frail.frailty(ages, labs, there, definitions, language)
-    patient = (f"Patient/{record.patient.id}",) if record.patient.id else ()
-    derived = fit.derived_from or patient
-    if derived and fit.group == frail.FRAIL and not any(f.concept == "frailty" and f.active for f in there):
-        frailty = ComorbidityFact(derived[0], "frailty", text=fit.because)
-        there = tuple(sorted((*there, frailty), key=_in_order))
+    there = _with_frailty(there, fit, labs.get("geriatric-assessment"), record.patient.id)
     performance = labs.get("ecog")
     return Assessed(
         age,
@@ -127,6 +123,22 @@ def assess(
         ruled_out,
         (*markers.issues, *contradicted),
     )
+
+
+def _with_frailty(
+    there: tuple[ComorbidityFact, ...], fit: frail.Frailty, geriatric: Measurement | None, patient: str
+) -> tuple[ComorbidityFact, ...]:
+    """The comorbidities, with frailty where the score or a geriatrician says it and no diagnosis does."""
+    said = geriatric.reference if geriatric is not None and geriatric.text == frail.FRAIL else ""
+    by = said or next(iter(fit.derived_from), f"Patient/{patient}" if patient else "")
+    if (
+        not by
+        or not (said or fit.group == frail.FRAIL)
+        or any(f.concept == "frailty" and f.active for f in there)
+    ):
+        return there
+    text = frail.FRAIL if said else fit.because
+    return tuple(sorted((*there, ComorbidityFact(by, "frailty", text=text)), key=_in_order))
 
 
 def ages_on(birth: DateSpan | None, as_of: date) -> tuple[int, int] | None:

@@ -529,3 +529,14 @@ def test_every_concept_that_the_definitions_name_exists(knowledge):
         file["questions"]["passing"]
     )
     assert weighed | set(numbers["lasting"]["concepts"]) | named | asked_for | set(file["in_reports"]) <= ills
+
+
+@pytest.mark.parametrize(("says", "answer"), [("frail", True), ("fit", None)])
+def test_a_geriatrician_who_says_frail(knowledge, says, answer):
+    said = Measurement("Observation/g", "geriatric-assessment", on("2026-01-01"), text=says)
+    assert asked(knowledge, has("frailty"), said).value is answer
+
+
+def test_frailty_by_age_alone_rests_on_the_patient(knowledge):
+    outcome = asked(knowledge, has("frailty"), born="1940-01-01")
+    assert (outcome.value, outcome.derived_from) == (True, ("Patient/p1",))
