@@ -35,7 +35,9 @@ def observation(reading: Reading, chart: Chart) -> list[_Found]:
     found: list[_Found] = list(_one(reading, chart, data))
     for component in reading.objects(data, "component") if "component" in data else []:
         found.extend(_one(reading, chart, component))
-    if not found or any(isinstance(fact, Measurement) and fact.concept in REPORTS for fact in found):
+    if all(isinstance(fact, ComorbidityFact) for fact in found) or any(
+        isinstance(fact, Measurement) and fact.concept in REPORTS for fact in found
+    ):
         found = [one for one in found if not (isinstance(one, Measurement) and one.concept in REPORTS)]
         known = {one.concept for one in found if isinstance(one, Measurement)}
         found.extend(one for one in biology(reading, chart) if one.concept not in known)
@@ -93,6 +95,7 @@ def _one(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> Iterator[_F
     question = reading.concept(node, "code")
     if question == NO_CONCEPT:
         return
+    yield from _told(reading, chart, node)
     if chart.terminology.is_response_question(question):
         yield from _response(reading, chart, node, question)
         return
@@ -111,7 +114,7 @@ def _one(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> Iterator[_F
 def _comorbidity(
     reading: Reading, chart: Chart, node: Mapping[str, Any], question: Concept
 ) -> Iterator[ComorbidityFact]:
-    """A comorbidity that is asked for ("Neuropathy, CTCAE grade": 2), or told of in a report."""
+    """A comorbidity that is asked for: "Neuropathy, CTCAE grade" and 2."""
     numbers = numbers_of(reading, node)
     number = numbers[0][0] if numbers and not numbers[0][2] else None
     flag = reading.flag(node, "valueBoolean") if node.get("valueBoolean") is not None else None
@@ -132,8 +135,12 @@ def _comorbidity(
                 present=match.present,
             )
             return
-    for answer in answers:
-        for key, there in chart.terminology.told_in_report(answer.text):
+
+
+def _told(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> Iterator[ComorbidityFact]:
+    """What an answer tells of in passing, whatever was asked: "PET/CT: soft tissue plasmacytomas"."""
+    for answer in answers_of(reading, node):
+        for key, there in chart.terminology.told_in_report(answer.text) if answer.text else ():
             yield ComorbidityFact(
                 reading.reference, key, active=there, text=answer.text[:_LONGEST_VALUE], present=there
             )

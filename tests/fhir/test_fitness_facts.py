@@ -125,6 +125,8 @@ def test_a_code_that_its_words_deny_is_taken_and_told() -> None:
         ("PET/CT", "Soft-tissue plasmacytoma of the chest wall, 4 cm.", ["extramedullary-disease"]),
         ("PET/TC", "Nessuna evidenza di malattia extramidollare.", ["no extramedullary-disease"]),
         ("Biopsy", "Soft tissue plasmacytoma", ["extramedullary-disease"]),
+        ("FISH", "del(17p) in plasma cells of an extramedullary lesion", ["extramedullary-disease"]),
+        ("Disease status", "Extramedullary relapse", ["extramedullary-disease"]),
         ("MRI spine", "Sospetto plasmocitoma dei tessuti molli", []),
         ("Neuropathy", "see letter", []),
     ],
