@@ -144,6 +144,8 @@ def rests_on(state: PatientState) -> set[str]:
         *state.relapse_signs,
     ]
     references = {reference for part in parts for reference in part.derived_from}
+    references |= {reference for denied in state.ruled_out.values() for reference in denied}
+    references |= {*state.fitness.frailty_from, *(by for _, by in state.fitness.frailty_charted)}
     return (
         references | {c.reference for c in state.comorbidities} | {m.reference for m in state.labs.values()}
     )

@@ -270,6 +270,8 @@ class ComorbidityFact:
     severity: str = ""  # "NYHA-III", "grade-3", "stage-3b", "mild", "moderate", "severe" or ""
     onset: DateSpan | None = None
     text: str = ""
+    present: bool = True  # False: the chart says that the patient does not have it
+    assessed: DateSpan | None = None  # the day it was looked for, where it comes of an observation
 
 
 @dataclass(frozen=True, order=True)

@@ -123,15 +123,17 @@ def _state(state: PatientState) -> dict[str, Any]:
             }
             for own in state.relapse_signs
         ],
-        "fitness": {**_known(age=state.age, ecog=state.ecog), "frailty": state.frailty},
+        "fitness": _fitness(state),
         "comorbidities": [
             {
                 "concept": fact.concept,
                 **_known(severity=fact.severity),
+                **({} if fact.active else {"active": False}),
                 "derived_from": [fact.reference],
             }
             for fact in state.comorbidities
         ],
+        "ruled_out": {key: list(state.ruled_out[key]) for key in sorted(state.ruled_out)},
         "biology": dict(sorted(state.biology.items())),
         "labs": {_lab_name(key, own): _lab(own) for key, own in sorted(state.labs.items())},
         "unknown": [
@@ -161,6 +163,35 @@ def _targets(state: PatientState) -> dict[str, list[dict[str, Any]]]:
             }
         )
     return told
+
+
+def _fitness(state: PatientState) -> dict[str, Any]:
+    """Age, performance status, frailty with its reason, and what is known of kidneys, viruses, pregnancy."""
+    own = state.fitness
+    statuses = {
+        "hepatitis_b": own.hepatitis_b,
+        "hiv": own.hiv,
+        "pregnancy_potential": own.pregnancy_potential,
+    }
+    return {
+        **_known(age=state.age, ecog=state.ecog),
+        **({} if state.ecog is None else {"ecog_certainty": own.ecog_certainty.value}),
+        **_known(karnofsky=own.karnofsky),
+        "frailty": state.frailty,
+        **_known(frailty_score=own.frailty_score),
+        **({"frailty_at_least": True} if own.frailty_at_least else {}),
+        **({"frailty_missing": list(own.frailty_missing)} if own.frailty_missing else {}),
+        **({} if state.frailty == "unknown" else {"frailty_certainty": own.frailty_certainty.value}),
+        **_known(frailty_because=own.frailty_because),
+        **({"frailty_derived_from": list(own.frailty_from)} if own.frailty_from else {}),
+        **(
+            {"frailty_charted": [{"text": text, "derived_from": [by]} for text, by in own.frailty_charted]}
+            if own.frailty_charted
+            else {}
+        ),
+        **_known(renal_function=own.renal_function),
+        **{key: status for key, status in statuses.items() if status != "unknown"},
+    }
 
 
 def _line(line: Line) -> dict[str, Any]:
@@ -205,11 +236,12 @@ def _lab_name(concept: str, measurement: Measurement) -> str:
 
 
 def _lab(measurement: Measurement) -> dict[str, Any]:
-    return _known(
+    known = _known(
         value=measurement.value,
         text=measurement.text,
         date=str(measurement.on) if measurement.on else "",
     )
+    return known | ({"estimated": True} if measurement.concept == "egfr" else {})
 
 
 def _recommendation(recommendation: Recommendation, language: str, trace: bool) -> dict[str, Any]:

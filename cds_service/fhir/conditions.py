@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from cds_service.fhir.accessors import NO_CONCEPT, Reading
 from cds_service.fhir.chart import Chart
@@ -38,11 +39,15 @@ def condition(reading: Reading, chart: Chart) -> list[DiagnosisFact | Comorbidit
     """The diagnosis or the comorbidity that a Condition names; [] where it names neither."""
     data = reading.data
     verification = reading.codes(data, "verificationStatus") if "verificationStatus" in data else ()
-    for refused in ("entered-in-error", "refuted"):
-        if refused in verification:
-            chart.left_out[refused] += 1
-            return []
+    if "entered-in-error" in verification:
+        chart.left_out["entered-in-error"] += 1
+        return []
+    refuted = "refuted" in verification
+    if refuted:
+        chart.left_out["refuted"] += 1
     concept = reading.concept(data, "code")
+    if refuted:
+        return _refuted(reading, chart, concept)
     if concept == NO_CONCEPT:
         if not data.get("code"):
             return []
@@ -57,8 +62,14 @@ def condition(reading: Reading, chart: Chart) -> list[DiagnosisFact | Comorbidit
     severity = reading.concept(data, "severity") if "severity" in data else NO_CONCEPT
     if diagnosis is None:
         match = chart.terminology.comorbidity(concept, severity if severity != NO_CONCEPT else None)
+        denied = chart.terminology.denied_comorbidities(concept)
         if match is None:
-            return []
+            return [] if _PROVISIONAL.intersection(verification) else _absent(reading, chart, denied, concept)
+        if match.concept in denied:
+            told = (
+                f"{reading.reference}: its words deny {match.concept}, its code says it; the code was taken."
+            )
+            reading.issue(Severity.WARNING, "conflicting-text", told)
     onset, recorded, ended, abated = _times(reading, chart)
     if chart.is_future(onset if onset is not None else recorded):
         chart.left_out["future"] += 1
@@ -90,7 +101,18 @@ def condition(reading: Reading, chart: Chart) -> list[DiagnosisFact | Comorbidit
         provisional = True
     later = chart.is_future(ended)
     status = _status(reading, chart, diagnosis.status, ended_since=abated and not later, ends_later=later)
+    beside = () if provisional else _beside(chart, concept)
     return [
+        *(
+            ComorbidityFact(
+                reading.reference,
+                key,
+                active=status is not DiagnosisStatus.HISTORY,
+                onset=chart.clipped(onset),
+                text=text,
+            )
+            for key in beside
+        ),
         DiagnosisFact(
             reference=reading.reference,
             kind=diagnosis.kind,
@@ -100,8 +122,39 @@ def condition(reading: Reading, chart: Chart) -> list[DiagnosisFact | Comorbidit
             ended=chart.clipped(ended),
             provisional=provisional,
             text=text,
-        )
+        ),
     ]
+
+
+def _beside(chart: Chart, concept: Concept) -> tuple[str, ...]:
+    """What a diagnosis of the disease says of its spread: "myeloma with extramedullary disease", C90.20."""
+    texts = (concept.text, *(coding.display for coding in concept.codings))
+    told = [key for text in texts if text for key, there in chart.terminology.told_in_report(text) if there]
+    match = chart.terminology.comorbidity(concept)
+    if match is not None and chart.terminology.is_told_in_reports(match.concept):
+        told.append(match.concept)
+    return tuple(dict.fromkeys(told))
+
+
+def _refuted(reading: Reading, chart: Chart, concept: Concept) -> list[DiagnosisFact | ComorbidityFact]:
+    """A refuted entry denies a comorbidity that it calls by its common name; a narrower one none."""
+    words = " ".join((concept.text, *(coding.display for coding in concept.codings)))
+    if _OF_RELATIVES.search(words):
+        return []
+    key = chart.terminology.comorbidity_as_a_whole(concept)
+    return _absent(reading, chart, (key,) if key else (), concept)
+
+
+def _absent(
+    reading: Reading, chart: Chart, keys: Iterable[str], concept: Concept
+) -> list[DiagnosisFact | ComorbidityFact]:
+    """The comorbidities that the entry says are not there; none where it was made later on."""
+    _, recorded, _, _ = _times(reading, chart)
+    if chart.is_future(recorded):
+        chart.left_out["future"] += 1
+        return []
+    text = concept.text or next((coding.display for coding in concept.codings if coding.display), "")
+    return [ComorbidityFact(reading.reference, key, active=False, text=text, present=False) for key in keys]
 
 
 def _status(
@@ -245,6 +298,8 @@ def allergy(reading: Reading, chart: Chart) -> list[AllergyFact]:
         for match in chart.terminology.drugs(concept, on=None):
             if not match.regimen:
                 drugs.setdefault(match.drug, concept.text or next((c.display for c in concept.codings), ""))
+        for drug in chart.terminology.members_of_named_classes(concept):
+            drugs.setdefault(drug, concept.text or next((c.display for c in concept.codings), ""))
     if not drugs and any(chart.terminology.is_antineoplastic(concept) for concept in concepts):
         text = f"{reading.reference} names an antineoplastic drug that is not known here."
         reading.issue(Severity.WARNING, "unmapped-code", text)

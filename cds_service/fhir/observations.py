@@ -8,74 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from cds_service.fhir.accessors import NO_CONCEPT, Reading, decimal
+from cds_service.fhir.answers import answer_words, answers_of, numbers_of, words_in
 from cds_service.fhir.chart import Chart
-from cds_service.record import DateSpan, Measurement, ResponseFact, Severity
+from cds_service.fhir.cytogenetics import MARKER_KEYS, REPORTS, biology, polarity, says_of
+from cds_service.record import ComorbidityFact, DateSpan, Measurement, ResponseFact, Severity
 from cds_service.terminology import Concept
 
-_NUMBER_IN_TEXT = re.compile(
-    r"\s*(?P<comparator>[<>≤≥]=?)?\s*(?P<number>[+-]?\d+(?:[.,]\d+)?)(?![\d.,])\s*(?P<unit>[^\d\s][^;]{0,24})?\s*\Z"
-)
 _DIGITS = re.compile(r"\d+")
 _IN_BRACKETS = re.compile(r"\(([^()]{2,60})\)")
 _LONGEST_NUMBER = 10
 _LONGEST_VALUE = 100  # a number with its unit; longer words are a report
-_THOUSANDS_OR_DECIMALS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}\Z")
 
-# How a cytogenetic finding is written, in short forms and plain words.
-_MARKERS = (
-    (
-        "del17p",
-        re.compile(
-            r"del(?:etion|ezione)?\W{0,3}(?:of |di |del )?\(?17\)?\(?\W{0,2}p"
-            r"|17p\d*\W{0,3}(?:del|loss)|TP53\W{1,3}del",
-            re.I,
-        ),
-    ),
-    ("t-4-14", re.compile(r"\bt\W{0,2}4\W{1,2}14\b", re.I)),
-    ("t-11-14", re.compile(r"\bt\W{0,2}11\W{1,2}14\b", re.I)),
-    ("t-14-16", re.compile(r"\bt\W{0,2}14\W{1,2}16\b", re.I)),
-    ("t-14-20", re.compile(r"\bt\W{0,2}14\W{1,2}20\b", re.I)),
-    (
-        "gain-amp-1q21",
-        re.compile(
-            r"(?:gain|amp\w*|dup\w*|guadagno|\+)\W{0,3}(?:of |di |del )?\(?1\)?\(?\W{0,2}q"
-            r"|1q\d*\W{0,3}(?:gain|amp|dup)",
-            re.I,
-        ),
-    ),
-    (
-        "del-1p32",
-        re.compile(
-            r"del(?:etion|ezione)?\W{0,3}(?:of |di |del )?\(?1\)?\(?\W{0,2}p|\b1p\d*\W{0,3}(?:del|loss)", re.I
-        ),
-    ),
-)
-_ABSENT = re.compile(
-    r"\b(not detected|not present|not found|undetected|negativ\w*|absent|assent[ei]|no evidence|without|"
-    r"senza|non rilevat\w*|non present\w*|normal\w*|wild.?type|no|none|nessun\w*|LA9634-2)\b",
-    re.I,
-)
-_PRESENT = re.compile(
-    r"\b(detected|present[ei]?|positiv\w*|found|abnormal|rilevat\w*|LA9633-4|\d{1,3}(?:[.,]\d+)?\s?%\s?(?:of|delle|dei|cells|cellule|nuclei)?)"
-    r"(?=\W|$)",
-    re.I,
-)
-_CLAUSES = re.compile(r"[,;.\n](?![^(]*\))|\b(?:but|while|ma|mentre)\b", re.I)
-_REPORTS = frozenset(
-    {"genetic-variant", "fish-interphase-bone-marrow", "fish-interphase-blood", "genetic-analysis"}
-)
-"""Concepts whose answer is a report on several markers."""
-
-_CHANGES = {  # which change a gene must have undergone to be the marker
-    "del17p": "deletion",
-    "del-1p32": "deletion",
-    "gain-amp-1q21": "copy-number-variation",
-    "t-4-14": "chromosomal-translocation",
-    "t-11-14": "chromosomal-translocation",
-    "t-14-16": "chromosomal-translocation",
-    "t-14-20": "chromosomal-translocation",
-}
-_MARKER_KEYS = frozenset({*_CHANGES, "tp53-mutation", "igh-rearrangement"})
 _IMAGING, _NEW_LESION, _MRD = "imaging", "new-lesion", "mrd"
 _LESIONS = frozenset({"plasmacytoma-diameter", "plasmacytoma-spd"})
 _IMMUNOFIXATION = frozenset({"immunofixation-serum", "immunofixation-urine"})
@@ -86,22 +29,25 @@ _ISOTYPE_ALONE = re.compile(
     r"|ig\s?[gamde]|kappa|lambda|[κλ])(?!\w))+\W*\Z",
     re.I,
 )
+_Found = ResponseFact | Measurement | ComorbidityFact
 
 
-def observation(reading: Reading, chart: Chart) -> list[ResponseFact | Measurement]:
+def observation(reading: Reading, chart: Chart) -> list[_Found]:
     """What an Observation and its components say; [] where nothing of it is known here."""
     data = reading.data
     status = reading.token(data, "status")
     if status in ("entered-in-error", "cancelled"):
         chart.left_out[status] += 1
         return []
-    found: list[ResponseFact | Measurement] = list(_one(reading, chart, data))
+    found: list[_Found] = list(_one(reading, chart, data))
     for component in reading.objects(data, "component") if "component" in data else []:
         found.extend(_one(reading, chart, component))
-    if not found or any(isinstance(fact, Measurement) and fact.concept in _REPORTS for fact in found):
-        found = [one for one in found if not (isinstance(one, Measurement) and one.concept in _REPORTS)]
+    if all(isinstance(fact, ComorbidityFact) for fact in found) or any(
+        isinstance(fact, Measurement) and fact.concept in REPORTS for fact in found
+    ):
+        found = [one for one in found if not (isinstance(one, Measurement) and one.concept in REPORTS)]
         known = {one.concept for one in found if isinstance(one, Measurement)}
-        found.extend(one for one in _biology(reading, chart) if one.concept not in known)
+        found.extend(one for one in biology(reading, chart) if one.concept not in known)
     if not found:
         return []
     on, future = _when(reading, chart)
@@ -111,8 +57,8 @@ def observation(reading: Reading, chart: Chart) -> list[ResponseFact | Measureme
     return [_dated(fact, on) for fact in found]
 
 
-def _dated(fact: ResponseFact | Measurement, on: DateSpan | None) -> ResponseFact | Measurement:
-    return replace(fact, on=on)
+def _dated(fact: _Found, on: DateSpan | None) -> _Found:
+    return replace(fact, assessed=on) if isinstance(fact, ComorbidityFact) else replace(fact, on=on)
 
 
 def _when(reading: Reading, chart: Chart) -> tuple[DateSpan | None, bool]:
@@ -145,47 +91,69 @@ def _when(reading: Reading, chart: Chart) -> tuple[DateSpan | None, bool]:
     return chart.clipped(span), chart.is_future(span)
 
 
-def _one(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> Iterator[ResponseFact | Measurement]:
+def _one(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> Iterator[_Found]:
     """The fact in one question-and-answer pair: the Observation itself or a component."""
     question = reading.concept(node, "code")
     if question == NO_CONCEPT:
         return
+    yield from _told(reading, chart, node)
     if chart.terminology.is_response_question(question):
         yield from _response(reading, chart, node, question)
         return
     match = chart.terminology.observation(question)
     if match is not None:
         reading.doubt(match.doubt)
-        if match.concept in _MARKER_KEYS:
-            if says := _polarity(_answer_words(reading, node)):
+        if match.concept in MARKER_KEYS:
+            if says := says_of(reading, chart, node):
                 yield Measurement(reading.reference, match.concept, None, None, "", says)
             return
         if match.concept in (_IMAGING, _NEW_LESION):
             yield from _imaging(reading, chart, node, match.concept)
             return
         yield from _measurement(reading, chart, node, match.concept, match.unit)
+        return
+    yield from _comorbidity(reading, chart, node, question)
 
 
-def _answers(reading: Reading, node: Mapping[str, Any]) -> list[Concept]:
-    """The answer as concepts: coded, in words, else the interpretation."""
-    found: list[Concept] = []
-    if node.get("valueCodeableConcept") is not None:
-        found.append(reading.concept(node, "valueCodeableConcept"))
-    for key in ("valueString", "valueCode"):
-        if node.get(key) is not None:
-            found.append(Concept((), reading.text(node, key)))
-    if node.get("valueCoding") is not None:
-        found.append(reading.concept(node, "valueCoding"))
-    found = [one for one in found if one != NO_CONCEPT]
-    if not found and "interpretation" in node:
-        found = reading.concepts(node, "interpretation")
-    return found
+def _comorbidity(
+    reading: Reading, chart: Chart, node: Mapping[str, Any], question: Concept
+) -> Iterator[ComorbidityFact]:
+    """A comorbidity that is asked for: "Neuropathy, CTCAE grade" and 2."""
+    numbers = numbers_of(reading, node)
+    number = numbers[0][0] if numbers and not numbers[0][2] else None
+    flag = reading.flag(node, "valueBoolean") if node.get("valueBoolean") is not None else None
+    answers = answers_of(reading, node)
+    if flag is not None:
+        answers = [Concept((), "present" if flag else "absent")]
+    asked = chart.terminology.asks_for_comorbidity(question)
+    for answer in (answers or [NO_CONCEPT]) if asked else ():
+        match = chart.terminology.comorbidity_answer(question, answer, number)
+        if match is not None:
+            reading.doubt(match.doubt)
+            yield ComorbidityFact(
+                reading.reference,
+                match.concept,
+                active=match.present,
+                severity=match.severity,
+                text=question.text or answer.text,
+                present=match.present,
+            )
+            return
+
+
+def _told(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> Iterator[ComorbidityFact]:
+    """What an answer tells of in passing, whatever was asked: "PET/CT: soft tissue plasmacytomas"."""
+    for answer in answers_of(reading, node):
+        for key, there in chart.terminology.told_in_report(answer.text) if answer.text else ():
+            yield ComorbidityFact(
+                reading.reference, key, active=there, text=answer.text[:_LONGEST_VALUE], present=there
+            )
 
 
 def _response(
     reading: Reading, chart: Chart, node: Mapping[str, Any], question: Concept
 ) -> Iterator[ResponseFact]:
-    answers = _answers(reading, node)
+    answers = answers_of(reading, node)
     for answer in answers:
         match = chart.terminology.response(answer)
         if match is not None:
@@ -209,11 +177,11 @@ def _response(
 
 def _imaging(reading: Reading, chart: Chart, node: Mapping[str, Any], concept: str) -> Iterator[Measurement]:
     """Imaging as told in words: "new-lesion", or "reported" where it states none beyond doubt."""
-    said = _answer_words(reading, node)
+    said = answer_words(reading, node)
     if not said:
         return
     # A question for a new lesion, answered by yes or no, or by a sentence.
-    asked = concept == _NEW_LESION and _polarity(said) == "present"
+    asked = concept == _NEW_LESION and polarity(said) == "present"
     new = asked or chart.terminology.new_lesion(said)
     yield Measurement(reading.reference, _IMAGING, None, None, "", _NEW_LESION if new else "reported")
 
@@ -228,7 +196,7 @@ def _site(reading: Reading, node: Mapping[str, Any], concept: str) -> str:
             coded = next((f"{one.system}|{one.code}" for one in site.codings if one.code), "")
             if named := site.text or next((one.display for one in site.codings if one.display), "") or coded:
                 return " ".join(named.casefold().split())
-    bracket = _IN_BRACKETS.search(_words(reading.concept(node, "code")))
+    bracket = _IN_BRACKETS.search(words_in(reading.concept(node, "code")))
     return " ".join(bracket[1].casefold().split()) if bracket else ""
 
 
@@ -242,13 +210,13 @@ def _isotype(words: str) -> str:
 def _in_words(reading: Reading, node: Mapping[str, Any], concept: str, result: str) -> str:
     """A result in words, with what the words of some say beside it."""
     if concept in _IMMUNOFIXATION:
-        words = _answer_words(reading, node)
+        words = answer_words(reading, node)
         isotype = _isotype(words)
         if result in ("positive", "present") or (isotype and _ISOTYPE_ALONE.match(words)):
             return f"positive{isotype}"
     if concept == _MRD:  # as charted, with the method: a bare "negative" says too little
-        method = _words(reading.concept(reading.data, "method")) if "method" in reading.data else ""
-        said = next((one.text for one in _answers(reading, node) if one.text), result)
+        method = words_in(reading.concept(reading.data, "method")) if "method" in reading.data else ""
+        said = next((one.text for one in answers_of(reading, node) if one.text), result)
         return "; ".join(filter(None, (said.strip().lower(), method.strip().lower())))
     return result
 
@@ -256,7 +224,7 @@ def _in_words(reading: Reading, node: Mapping[str, Any], concept: str, result: s
 def _measurement(
     reading: Reading, chart: Chart, node: Mapping[str, Any], concept: str, unit: str
 ) -> Iterator[Measurement]:
-    numbers = _numbers(reading, node)
+    numbers = numbers_of(reading, node)
     for value, units, comparator in numbers or ():
         converted = _converted(reading, chart, concept, value, units)
         if converted is not None and _believed(reading, chart, concept, converted):
@@ -264,11 +232,7 @@ def _measurement(
             yield Measurement(reading.reference, concept, None, converted, unit, comparator, site)
     if numbers or numbers is None:
         return
-    if node.get("valueRange") is not None:
-        text = f"{reading.reference}: {concept} is charted as a range; left out."
-        reading.issue(Severity.WARNING, "ambiguous-number", text)
-        return
-    for answer in _answers(reading, node):
+    for answer in answers_of(reading, node):
         result = chart.terminology.coded_result(answer).strip().lower()
         if not result:
             continue
@@ -302,45 +266,6 @@ def _believed(reading: Reading, chart: Chart, concept: str, value: float) -> boo
     return False
 
 
-def _numbers(reading: Reading, node: Mapping[str, Any]) -> list[tuple[float, tuple[str, ...], str]] | None:
-    """The number charted, the texts of its unit as charted, and its comparator.
-
-    [] where no number stands; None where one stands that cannot be told.
-    """
-    quantity = reading.object(node, "valueQuantity") if node.get("valueQuantity") is not None else {}
-    if quantity:
-        value = reading.number(quantity, "value")
-        if value is None:
-            return []
-        units = tuple(
-            dict.fromkeys(u for u in (reading.text(quantity, "code"), reading.text(quantity, "unit")) if u)
-        )
-        return [(value, units, reading.text(quantity, "comparator"))]
-    for key in ("valueInteger", "valueDecimal"):
-        if node.get(key) is not None:
-            value = reading.number(node, key)
-            return [] if value is None else [(value, (), "")]
-    if node.get("valueRatio") is not None:
-        ratio = reading.object(node, "valueRatio")
-        above = reading.number(reading.object(ratio, "numerator"), "value")
-        below = reading.number(reading.object(ratio, "denominator"), "value")
-        return [(above / below, (), "")] if above is not None and below else []
-    raw = node.get("valueString")
-    if isinstance(raw, int | float) and not isinstance(raw, bool):
-        value = reading.number(node, "valueString")
-        return [] if value is None else [(value, (), "")]
-    raw = raw.strip() if isinstance(raw, str) else ""
-    if len(raw) <= _LONGEST_VALUE and (match := _NUMBER_IN_TEXT.match(raw)):
-        value = None if _THOUSANDS_OR_DECIMALS.match(match["number"]) else decimal(match["number"])
-        if value is None:
-            text = f"{reading.reference}: its number could be decimals or thousands; left out."
-            reading.issue(Severity.WARNING, "ambiguous-number", text)
-            return None
-        unit = (match["unit"] or "").strip()
-        return [(value, (unit,) if unit else (), match["comparator"] or "")]
-    return []
-
-
 def _converted(
     reading: Reading, chart: Chart, concept: str, value: float, units: tuple[str, ...]
 ) -> float | None:
@@ -359,79 +284,3 @@ def _converted(
         reading.issue(Severity.WARNING, "unknown-unit", text)
         return None
     return known[0]
-
-
-# ---- tumour biology ----------------------------------------------------------------------------------------
-def _biology(reading: Reading, chart: Chart) -> list[Measurement]:
-    """Cytogenetic findings: markers in the question or the answer, with what the answer says."""
-    found: dict[str, str] = {}
-    data = reading.data
-    for key in _of_genes(reading, chart):
-        found.setdefault(key, _polarity(_answer_words(reading, data)))
-    pairs = [data, *(reading.objects(data, "component") if "component" in data else [])]
-    for node in pairs:
-        question = _words(reading.concept(node, "code"))
-        answer = _answer_words(reading, node)
-        asked = [key for key, pattern in _MARKERS if pattern.search(question)]
-        if asked and answer:
-            says = _polarity(answer)
-            for key in asked:
-                found.setdefault(key, says)
-        elif answer:
-            for key, says in _told(answer):
-                found.setdefault(key, says)
-    return [
-        Measurement(reading.reference, key, None, None, "", says)
-        for key, says in sorted(found.items())
-        if says
-    ]
-
-
-def _of_genes(reading: Reading, chart: Chart) -> list[str]:
-    """Markers of a coded variant: its gene together with the change that the gene underwent.
-
-    A gene alone is no marker: TP53 may be deleted or mutated, IGH joined to any partner.
-    """
-    named = [
-        chart.terminology.genomic_component(reading.concept(component, "valueCodeableConcept"))
-        for component in (reading.objects(reading.data, "component") if "component" in reading.data else [])
-        if component.get("valueCodeableConcept") is not None
-    ]
-    return [key for key in named if key in _CHANGES and _CHANGES[key] in named]
-
-
-def _words(concept: Concept) -> str:
-    return " ".join((concept.text, *(w for c in concept.codings for w in (c.display,)))).strip()
-
-
-def _answer_words(reading: Reading, node: Mapping[str, Any]) -> str:
-    if node.get("valueBoolean") is not None:
-        return {True: "present", False: "absent", None: ""}[reading.flag(node, "valueBoolean")]
-    answers = _answers(reading, node)
-    return " ".join(
-        (one.text or " ".join(f"{c.display} {c.code}" for c in one.codings)) for one in answers
-    ).strip()
-
-
-def _polarity(words: str) -> str:
-    """ "present", "absent", or "" where the words say neither or both."""
-    absent = bool(_ABSENT.search(words))
-    # "not detected" holds "detected": what was read as a denial cannot affirm as well.
-    present = bool(_PRESENT.search(_ABSENT.sub(" ", words)))
-    return "" if absent == present else "absent" if absent else "present"
-
-
-def _told(words: str) -> Iterator[tuple[str, str]]:
-    """Markers of a narrative, clause by clause ("negative for del(17p), t(4;14); t(11;14) in 60 %")."""
-    carried = ""
-    for clause in _CLAUSES.split(words):
-        says = _polarity(clause)
-        named = [key for key, pattern in _MARKERS if pattern.search(clause)]
-        if not named:
-            carried = ""
-            continue
-        # A list carries on what its first member said ("negative for a, b"), never what a later one says.
-        for key in named:
-            if says or carried:
-                yield key, says or carried
-        carried = says or carried

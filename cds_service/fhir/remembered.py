@@ -65,6 +65,13 @@ class Remembered:
         self._genomic_component = _remember(terminology.genomic_component)
         self._procedure = _remember(terminology.procedure)
         self._comorbidity = _remember(terminology.comorbidity)
+        self._denied_comorbidities = _remember(terminology.denied_comorbidities)
+        self._asks_for_comorbidity = _remember(terminology.asks_for_comorbidity)
+        self.members_of_named_classes = terminology.members_of_named_classes
+        self.comorbidity_as_a_whole = terminology.comorbidity_as_a_whole
+        self.comorbidity_answer = terminology.comorbidity_answer
+        self.told_in_report = terminology.told_in_report
+        self.is_told_in_reports = terminology.is_told_in_reports
 
     def drugs(self, concept: Concept, *, on: date | None = None) -> tuple[DrugMatch, ...]:
         """See Terminology, here and below."""
@@ -126,6 +133,15 @@ class Remembered:
         """A comorbidity with its severity."""
         found: ComorbidityMatch | None = self._comorbidity(concept, severity)
         return found
+
+    def denied_comorbidities(self, concept: Concept) -> tuple[str, ...]:
+        """Comorbidities that the words deny."""
+        found: tuple[str, ...] = self._denied_comorbidities(concept)
+        return found
+
+    def asks_for_comorbidity(self, concept: Concept) -> bool:
+        """Whether an observation asks for a comorbidity."""
+        return bool(self._asks_for_comorbidity(concept))
 
 
 remembered = lru_cache(maxsize=4)(Remembered)

@@ -114,13 +114,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     reasons, open_labels = labels(
         drugs, classes, counted.lines, record.responses, standing, knowledge, language
     )
-    age = fitness.age_on(record.patient.birth, as_of)
-    labs = fitness.with_clearance(
-        fitness.latest(record.measurements, as_of, numbers["reach_days"]),
-        age,
-        record.patient.sex,
-        numbers["clearance"],
-    )
+    own = fitness.assess(record, knowledge.definitions, as_of, language)
     intolerant: dict[str, tuple[str, ...]] = {
         key: state.derived_from for key, state in drugs.items() if state.intolerant
     }
@@ -156,24 +150,33 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         first_remission_months=told(running["first-dose"].months),
         months_to_progression_after_transplant=months_after_transplant(record, progressions, month),
         transplants=transplants,
-        age=age,
+        age=own.age,
         sex=record.patient.sex,
         deceased=record.patient.deceased,
-        ecog=fitness.ecog_of(labs),
-        comorbidities=fitness.comorbidities_now(record.comorbidities, as_of, numbers["reach_days"]),
+        ecog=own.ecog,
+        frailty=own.frailty,
+        fitness=own.fitness,
+        comorbidities=own.comorbidities,
+        ruled_out=own.ruled_out,
         intolerant=intolerant,
         allergic=dict(allergic),
-        biology=_biology(labs),
-        labs=labs,
+        biology=own.biology,
+        labs=own.labs,
         history_known=history_known,
         unknown=(
             *unknown,
-            *_other_unknowns(history_known, undecided, labs, due, knowledge, language),
+            *_other_unknowns(history_known, undecided, own.labs, due, knowledge, language),
             *_unidentified(purposes, knowledge, language),
             *open_values,
             *remarks.unknown,
         ),
-        issues=(*counted.issues, *questions, *remarks.issues, *_not_charted(implied, knowledge, language)),
+        issues=(
+            *counted.issues,
+            *questions,
+            *remarks.issues,
+            *own.issues,
+            *_not_charted(implied, knowledge, language),
+        ),
         out_of_scope=out_of_scope,
     )
 
@@ -218,10 +221,6 @@ def _line_spans(counted: Counted, as_of: date) -> dict[Course, tuple[DateSpan, D
         for course in members:
             spans[course] = (spans[course][0] if course in spans else start, end)
     return spans
-
-
-def _biology(labs: Mapping[str, Measurement]) -> dict[str, str]:
-    return {key: m.text for key, m in labs.items() if m.text in ("present", "absent") and m.value is None}
 
 
 def _not_charted(implied: Sequence[ProcedureFact], knowledge: Knowledge, language: str) -> Iterator[Issue]:

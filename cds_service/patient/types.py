@@ -153,6 +153,29 @@ class LabelReason:
 
 
 @dataclass(frozen=True)
+class Fitness:
+    """What bears on how much treatment the patient can take, beside age, ECOG and the frailty group.
+
+    ``frailty_at_least``: the points charted settle the group, more may hide in ``frailty_missing``.
+    ``renal_function`` says what it is known by: "creatinine-clearance", "cockcroft-gault", "egfr" or "".
+    """
+
+    karnofsky: int | None = None
+    ecog_certainty: Certainty = Certainty.DOCUMENTED
+    frailty_score: int | None = None
+    frailty_at_least: bool = False
+    frailty_missing: tuple[str, ...] = ()
+    frailty_certainty: Certainty = Certainty.COMPUTED
+    frailty_because: str = ""
+    frailty_from: tuple[str, ...] = ()
+    frailty_charted: tuple[tuple[str, str], ...] = ()  # the chart's words, and the resource
+    renal_function: str = ""
+    hepatitis_b: str = "unknown"  # positive, past-contact, negative, unknown
+    hiv: str = "unknown"
+    pregnancy_potential: str = "unknown"  # possible, no, unknown
+
+
+@dataclass(frozen=True)
 class DiagnosisState:
     """The disease as the chart has it; words as in the interface."""
 
@@ -190,7 +213,11 @@ class PatientState:
     deceased: bool = False
     ecog: int | None = None
     frailty: str = "unknown"
+    fitness: Fitness = Fitness()
     comorbidities: tuple[ComorbidityFact, ...] = ()
+    ruled_out: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # comorbidity known not to be there
     intolerant: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # drug -> references
     allergic: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     biology: Mapping[str, str] = field(default_factory=dict)  # marker -> "present"/"absent"

@@ -137,10 +137,14 @@ class Evaluator:
     def _has(self, argument: Mapping[str, Any]) -> Outcome:
         """A comorbidity, at a severity where the argument asks for one.
 
-        No entry never means "has not": the answer is unknown, without a resource it would rest on.
+        No entry never means "has not": the answer is unknown, without a resource it would rest on. It is
+        "no" only where the chart says that it is not there, and nothing in it says the contrary.
         """
         concept = argument["concept"]
         missing = (f"comorbidity:{concept}",)
+        there = any(fact.concept == concept and fact.active for fact in self._state.comorbidities)
+        if concept in self._state.ruled_out and not there:
+            return Outcome(False, (), self._state.ruled_out[concept])
         outcomes = [Outcome(None, missing)]
         for fact in self._state.comorbidities:
             if fact.concept != concept or not fact.active:
@@ -160,7 +164,7 @@ class Evaluator:
     def _lab(self, argument: Mapping[str, Any]) -> Outcome:
         measured = self._state.labs.get(argument["concept"])
         if measured is None or measured.value is None:
-            return Outcome(None, (f"lab:{argument['concept']}",))
+            return self._without_value(argument)
         limits = {k: v for k, v in argument.items() if k != "concept"}
         what = f"lab:{argument['concept']}"
         # "<30" may be any number below: what holds, or fails, for all of them is sure; else unknown.
@@ -169,9 +173,24 @@ class Evaluator:
         value = answers.pop() if len(answers) == 1 else None
         return Outcome(value, (what,) if value is None else (), (measured.reference,))
 
+    def _without_value(self, argument: Mapping[str, Any]) -> Outcome:
+        """Unknown. An estimate that never stands for the value is told where it falls within the limits.
+
+        So a low estimated GFR shows the caution as one not settled, and a high one clears nobody: the limits
+        are drawn for the creatinine clearance, from which it may differ by much in the old and the light.
+        """
+        concept = argument["concept"]
+        estimate = self._knowledge.definitions["imwg"]["clearance"]["never_by"]
+        measured = self._state.labs.get(estimate)
+        if concept != "creatinine-clearance" or measured is None or measured.value is None:
+            return Outcome(None, (f"lab:{concept}",))
+        limits = {k: v for k, v in argument.items() if k != "concept"}
+        within = any(self._number(end, limits, concept).value for end in _ends(measured))
+        return Outcome(None, (f"estimated:{concept}",), (measured.reference,) if within else ())
+
     def _biology(self, argument: Mapping[str, Any]) -> Outcome:
         found = self._state.biology.get(argument["marker"])
-        if found is None:
+        if found is None or found == "unknown":
             return Outcome(None, (f"biology:{argument['marker']}",))
         return Outcome(found == argument["is"])
 

@@ -93,14 +93,14 @@ def datum_text(datum: str, knowledge: Knowledge) -> Text:
     name: Text | str = key
     if key in knowledge.drugs:
         name = knowledge.drugs[key].name
-    elif kind in ("comorbidity", "lab"):
+    elif kind in ("comorbidity", "lab", "estimated"):
         name = concept_name(kind, key, knowledge)
     return sentence(knowledge.definitions, "datum", kind, key=name)
 
 
 def concept_name(kind: str, key: str, knowledge: Knowledge) -> Text:
     """Display name of a comorbidity or observation concept; its key in words where it has none."""
-    file = {"comorbidity": "comorbidities", "lab": "observations"}[kind]
+    file = {"comorbidity": "comorbidities", "lab": "observations", "estimated": "observations"}[kind]
     for entry in knowledge.mappings[file][file]:
         if entry["key"] == key and isinstance(entry.get("name"), dict):
             return Text(entry["name"]["en"], entry["name"].get("it"))

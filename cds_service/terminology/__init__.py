@@ -27,7 +27,7 @@ from cds_service.terminology.course import Diagnoses, Purposes, Responses, StopR
 from cds_service.terminology.drugs import Drugs
 from cds_service.terminology.findings import Comorbidities, Lesions, Observations, Procedures
 from cds_service.terminology.named import NamedRefractoriness
-from cds_service.terminology.words import Context
+from cds_service.terminology.words import Context, Lexicon, Phrase, Said
 
 __all__ = [
     "Coding",
@@ -58,6 +58,16 @@ class Terminology:
         self._responses = Responses(answers, maps["stop-reasons"], systems, context)
         self._stops = StopReasons(maps["stop-reasons"], self._responses, self._diagnoses, systems, context)
         self._purposes = Purposes(maps["purposes"], self._diagnoses, known, systems, context)
+        self._context = context
+        self._class_names: Lexicon[str] = Lexicon(
+            Phrase(text, entry["key"])
+            for entry in maps["classes"]["classes"]
+            for text in entry.get("phrases", ())
+        )
+        self._members = {
+            key: tuple(sorted(d.key for d in knowledge.drugs.values() if d.is_of(drug_class)))
+            for key, drug_class in knowledge.classes.items()
+        }
         self._observations = Observations(maps["observations"], systems, context)
         self._named = NamedRefractoriness(
             answers["refractory_to"], knowledge.drug_files, maps["regimen-names"], context
@@ -77,6 +87,17 @@ class Terminology:
     def unidentified(self) -> str:
         """The key that stands for a drug against myeloma of which nothing else is known; "" if none does."""
         return self._drugs.unidentified
+
+    def members_of_named_classes(self, concept: Concept) -> tuple[str, ...]:
+        """All drugs of the classes that the words name as a whole ("proteasome inhibitors"), each once."""
+        found: dict[str, None] = {}
+        for text in (concept.text, *(coding.display for coding in concept.codings)):
+            words = self._context.words(text)
+            mentions = self._class_names.mentions(words)
+            for mention, how in zip(mentions, self._context.judge(words, mentions), strict=True):
+                if how in (Said.SAID, Said.PAST):
+                    found.update(dict.fromkeys(self._members[mention.value]))
+        return tuple(found)
 
     def is_antineoplastic(self, concept: Concept) -> bool:
         """Whether a medication is a cancer drug by its kind, mapped or not."""
@@ -147,6 +168,33 @@ class Terminology:
         """A comorbidity with its severity as far as code, words or the severity field tell it."""
         elsewhere = self._diagnoses.has_code(concept)
         return self._comorbidities.read(concept, severity, by_words=not elsewhere)
+
+    def denied_comorbidities(self, concept: Concept) -> tuple[str, ...]:
+        """The comorbidities of which the words say that the patient does not have them."""
+        return self._comorbidities.denied(concept)
+
+    def comorbidity_as_a_whole(self, concept: Concept) -> str:
+        """The comorbidity whose common name the entry bears; "" for a narrower one, or none."""
+        return self._comorbidities.named_as_a_whole(concept)
+
+    def asks_for_comorbidity(self, concept: Concept) -> bool:
+        """Whether an observation asks for a comorbidity, or for its grade."""
+        return self._comorbidities.asks(concept)
+
+    def comorbidity_answer(
+        self, question: Concept, answer: Concept, number: float | None = None
+    ) -> ComorbidityMatch | None:
+        """What an observation says of a comorbidity it asks for; None where it asks for none."""
+        result = self._observations.result(answer) if number is None else ""
+        return self._comorbidities.answered(question, answer, number, result)
+
+    def told_in_report(self, text: str) -> tuple[tuple[str, bool], ...]:
+        """Comorbidities that a report speaks of in passing, each with whether it is there."""
+        return self._comorbidities.told_in(text)
+
+    def is_told_in_reports(self, comorbidity: str) -> bool:
+        """Whether a comorbidity is one that reports and diagnoses tell of in passing."""
+        return self._comorbidities.in_reports(comorbidity)
 
     def line_number(self, text: str) -> int | None:
         """The number of a line of therapy that a text names; None where it names none, or several."""

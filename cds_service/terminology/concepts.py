@@ -82,8 +82,12 @@ class ProcedureMatch:
 
 @dataclass(frozen=True)
 class ComorbidityMatch:
-    """A comorbidity; ``severity`` "grade-3", "NYHA-III", "stage-3b", "mild", "moderate", "severe" or ""."""
+    """A comorbidity; ``severity`` "grade-3", "NYHA-III", "stage-3b", "mild", "moderate", "severe" or "".
+
+    ``present`` False: the chart says that the patient does not have it.
+    """
 
     concept: str
     severity: str = ""
     doubt: str = ""
+    present: bool = True

@@ -8,6 +8,7 @@ from typing import Any
 
 from cds_service.terminology.codes import CodeIndex, Found, Systems, entries_of
 from cds_service.terminology.concepts import ComorbidityMatch, Concept, ObservationMatch, ProcedureMatch
+from cds_service.terminology.denials import Denials, sentences
 from cds_service.terminology.drugs import Drugs
 from cds_service.terminology.units import ucum_factor
 from cds_service.terminology.words import Context, Lexicon, Mention, Phrase, Said, fold, phrases_of, words_of
@@ -190,6 +191,90 @@ class Comorbidities:
         )
         self._scales = tuple((s["scale"], frozenset(s["concepts"])) for s in raw["scales"])
         self._relatives: Lexicon[bool] = Lexicon((Phrase(t, True) for t in not_the_patient), across=True)
+        self._denials = Denials(raw["denials"])
+        self._in_reports = frozenset(raw["in_reports"])
+        asked = raw["questions"]
+        self._asked_fillers = frozenset(map(fold, asked["fillers"]))
+        self._graded = frozenset(map(fold, asked["graded"]))
+        self._past = frozenset(map(fold, asked["past"]))
+        self._passing = frozenset(asked["passing"])
+        self._scale_codes: CodeIndex[str] = CodeIndex(systems, ((e, e["means"]) for e in asked["codes"]))
+        self._scale_names: Lexicon[str] = Lexicon(Phrase(e["text"], e["means"]) for e in asked["phrases"])
+        self._scale_of = {entry["scale"]: entry["concept"] for entry in asked["scales"]}
+
+    def denied(self, concept: Concept) -> tuple[str, ...]:
+        """The comorbidities that the words say the patient does not have; not those that they also affirm."""
+        texts = _texts(concept)
+        if any(self._relatives.mentions(self._context.words(text)) for text in texts):
+            return ()
+        said = {k for text in texts for k in self._named(text)}
+        return tuple(dict.fromkeys(k for text in texts for k in self._denials.read(text) if k not in said))
+
+    def named_as_a_whole(self, concept: Concept) -> str:
+        """The comorbidity whose common name an entry bears ("heart failure", not "diastolic ..."), or ""."""
+        return next((key for text in _texts(concept) if (key := self._denials.named(text))), "")
+
+    def in_reports(self, key: str) -> bool:
+        """Whether reports tell of the comorbidity in passing."""
+        return key in self._in_reports
+
+    def told_in(self, report: str) -> tuple[tuple[str, bool], ...]:
+        """What a report says in passing of what reports tell of: the key, and whether it is there."""
+        said = [key for key in self._named(report) if key in self._in_reports]
+        no = [k for k in self._denials.read(report) if k in self._in_reports and k not in said]
+        return (*((key, True) for key in dict.fromkeys(said)), *((key, False) for key in no))
+
+    def asks(self, question: Concept) -> bool:
+        """Whether a question asks for a comorbidity, or for its grade or class."""
+        return bool(self._scale(question) or self._asked_for(question)[0])
+
+    def _scale(self, question: Concept) -> str:
+        """The scale that a question asks for ("NYHA class"), or ""."""
+        coded = (found.value for c in question.codings if (found := self._scale_codes.find(c)) is not None)
+        named = (p.value for text in _texts(question) if (p := self._scale_names.whole(text)))
+        return next((scale for scale in (*coded, *named) if scale), "")
+
+    def answered(
+        self, question: Concept, answer: Concept, number: float | None, result: str
+    ) -> ComorbidityMatch | None:
+        """What question and answer say of a comorbidity: "Neuropathy, CTCAE grade" and 2, "COPD" and "no".
+
+        ``number`` is a bare number, ``result`` the answer as a known word ("present", "negative", "grade 0").
+        None where the question asks for nothing of that kind, or the answer tells nothing.
+        """
+        words = [w.text for text in _texts(question) for w in words_of(text)]
+        if scale := self._scale(question):
+            grade = _roman(answer, number)
+            return ComorbidityMatch(self._scale_of[scale], f"{scale}-{grade}") if grade else None
+        key, whole = self._asked_for(question)
+        if not key or (key in self._passing and self._past.intersection(words)):
+            return None
+        severity = next((s for text in _texts(answer) for s in self._severities_in(key, text)), "")
+        if severity:
+            return ComorbidityMatch(key, severity)
+        if self._graded.intersection(words):
+            digit = _lone_digit(answer, number)
+            if digit is not None and 0 < digit <= _HIGHEST_GRADE:
+                return ComorbidityMatch(key, f"grade-{digit}")
+            if digit == 0:
+                return ComorbidityMatch(key, present=False) if whole else None
+        if result in ("present", "positive"):
+            return ComorbidityMatch(key)
+        if result in ("absent", "negative") and whole:
+            return ComorbidityMatch(key, present=False)
+        return None
+
+    def _asked_for(self, question: Concept) -> tuple[str, bool]:
+        """The comorbidity that a question names, nothing but fillers beside; and whether the whole of it."""
+        for text in _texts(question):
+            for candidate in (text, re.sub(r"\([^()]*\)|\[[^\[\]]*\]", " ", text)):
+                plain = " ".join(w.text for w in words_of(candidate) if w.text not in self._asked_fillers)
+                if key := self._denials.named(plain):
+                    return key, True
+                if phrase := self._words.whole(plain):
+                    return phrase.value, False
+        found = (self.codes.find(coding) for coding in question.codings)
+        return next((hit.value for hit in found if hit is not None and hit.value), ""), False
 
     def read(
         self, concept: Concept, severity: Concept | None, *, by_words: bool = True
@@ -219,10 +304,25 @@ class Comorbidities:
         return next(k for k in keys if not any((other, k) in self._specific for other in keys))
 
     def _named(self, text: str) -> list[str]:
-        words = self._context.words(text)
-        mentions = self._words.mentions(words)
-        judged = self._context.judge(words, mentions)
-        return [m.value for m, how in zip(mentions, judged, strict=True) if how in (Said.SAID, Said.PAST)]
+        """What a text affirms, sentence by sentence; of "no X, Y or Z" none, whatever its commas."""
+        found: list[str] = []
+        for sentence in sentences(text):
+            words = self._context.words(sentence)
+            mentions = self._words.mentions(words)
+            if not mentions:
+                continue
+            judged = self._context.judge(words, mentions)
+            denied = self._denials.read(sentence)
+            reach = self._denials.reach(words, mentions)
+            found += [
+                m.value
+                for m, how in zip(mentions, judged, strict=True)
+                if how in (Said.SAID, Said.PAST)
+                and m.value not in denied
+                and m.first >= reach
+                and not self._denials.turned(words, m)
+            ]
+        return found
 
     def _severity(
         self, key: str, hits: Sequence[Found[str]], texts: Sequence[str], severity: Concept | None
@@ -305,6 +405,27 @@ class Lesions:
                 return at + behind if of_myeloma or behind else None
             of_myeloma = of_myeloma or word in self._kind
         return None
+
+
+_HIGHEST_GRADE = 5  # CTCAE
+_ROMAN = {"i": "I", "ii": "II", "iii": "III", "iv": "IV", "1": "I", "2": "II", "3": "III", "4": "IV"}
+
+
+def _roman(answer: Concept, number: float | None) -> str:
+    """The class from I to IV that an answer names, the graver of two; "" where it names none."""
+    if number is not None:
+        return _ROMAN.get(f"{number:g}", "")
+    spoken = [w.text for text in _texts(answer) for w in words_of(text)]
+    named = [_ROMAN[word] for word in spoken if word in _ROMAN]
+    return max(named, key=list(_ROMAN.values()).index) if named else ""
+
+
+def _lone_digit(answer: Concept, number: float | None) -> int | None:
+    """The whole number that an answer is, or holds alone."""
+    if number is not None:
+        return int(number) if number == int(number) else None
+    digits = [w.text for text in _texts(answer)[:1] for w in words_of(text) if w.text.isdigit()]
+    return int(digits[0]) if len(digits) == 1 and len(digits[0]) == 1 else None
 
 
 _ORDINALS = {

@@ -91,6 +91,9 @@ class StandIn:
     def is_antineoplastic(self, concept: Concept) -> bool:
         return "l01" in _words(concept) or "chemotherapy" in _words(concept)
 
+    def members_of_named_classes(self, concept: Concept) -> tuple[str, ...]:
+        return ("bortezomib", "carfilzomib") if "proteasome inhibitors" in _words(concept) else ()
+
     def diagnosis(self, concept: Concept) -> DiagnosisMatch | None:
         words = _words(concept)
         if "c90.0" not in words and "myeloma" not in words:
@@ -164,7 +167,7 @@ class StandIn:
         return ProcedureMatch(kind="cart-infusion") if "car-t" in words else None
 
     def comorbidity(self, concept: Concept, severity: Concept | None = None) -> ComorbidityMatch | None:
-        if "neuropathy" not in _words(concept):
+        if "neuropathy" not in _words(concept) or "no neuropathy" in _words(concept):
             return None
         words = _words(concept) + " " + (_words(severity) if severity else "")
         grade = re.search(r"grade (\d)", words)
@@ -172,6 +175,28 @@ class StandIn:
             concept="peripheral-neuropathy",
             severity=f"grade-{grade[1]}" if grade else "severe" if "severe" in words else "",
         )
+
+    def denied_comorbidities(self, concept: Concept) -> tuple[str, ...]:
+        return ("peripheral-neuropathy",) if "no neuropathy" in _words(concept) else ()
+
+    def comorbidity_as_a_whole(self, concept: Concept) -> str:
+        return "peripheral-neuropathy" if concept.text.lower() == "neuropathy" else ""
+
+    def asks_for_comorbidity(self, concept: Concept) -> bool:
+        return "neuropathy" in _words(concept)
+
+    def comorbidity_answer(
+        self, question: Concept, answer: Concept, number: float | None = None
+    ) -> ComorbidityMatch | None:
+        if "neuropathy" not in _words(question) or not answer.text:
+            return None
+        return ComorbidityMatch("peripheral-neuropathy", present="absent" not in answer.text)
+
+    def told_in_report(self, text: str) -> tuple[tuple[str, bool], ...]:
+        return (("extramedullary-disease", True),) if "extramedullary" in text.lower() else ()
+
+    def is_told_in_reports(self, comorbidity: str) -> bool:
+        return comorbidity == "extramedullary-disease"
 
     def line_number(self, text: str) -> int | None:
         match = re.search(r"line (\d)", text.lower())
