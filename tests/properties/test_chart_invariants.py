@@ -66,10 +66,10 @@ def _shuffled(resources: list[Resource], seed: int) -> list[Resource]:
 @given(chart=charts(), seed=st.integers())
 def test_neither_order_nor_copies_change_the_assessment(chart: list[Resource], seed: int) -> None:
     question = Question(AS_OF, patient_id="p1", validation="off")
-    plain_answer = ASSESSOR.assess(chart, question).to_json()
+    told = ASSESSOR.assess(chart, question).to_json()
     other = ASSESSOR.assess(_shuffled(chart * 2, seed), question).to_json()
-    assert other["state"] == plain_answer["state"]
-    assert other["options"] == plain_answer["options"] if "options" in plain_answer else True
+    for part in ("state", "recommendation", "cards"):
+        assert other[part] == told[part], part
 
 
 @effort(100)
@@ -78,10 +78,8 @@ def test_neither_order_nor_copies_change_the_state(chart: list[Resource], seed: 
     assert plain(state_of(_shuffled(chart * 2, seed))) == plain(state_of(chart))
 
 
-# Left out until exposures._tells_the_end is mended: ends that are not exact. An exact end of an earlier
-# entry is taken for that of a later one, and the copy then stands alone.
 @effort(100)
-@given(chart=charts(exact=True, known_ends=True), data=st.data())
+@given(chart=charts(), data=st.data())
 def test_a_fact_entered_twice_under_two_ids_is_one_fact(chart: list[Resource], data: st.DataObject) -> None:
     again = data.draw(st.lists(st.sampled_from(chart[1:]), max_size=6, unique_by=lambda one: one["id"]))
     doubled = chart + [copied(one, id=f"again-{one['id']}") for one in again]
@@ -245,6 +243,12 @@ def test_shifting_every_day_changes_nothing_but_the_days(chart: list[Resource], 
     assert dateless(then) == dateless(state_of(chart))
 
 
+_BEFORE_PROCEDURES = frozenset(
+    drug
+    for rule in KNOWLEDGE.definitions["imwg"]["purposes"]["rules"]
+    for drug in rule["drugs"]
+    if "before" in rule
+)
 _PERIODS = {"effectivePeriod", "occurencePeriod", "boundsPeriod"}
 
 
@@ -261,17 +265,17 @@ def _reversed(node: Any) -> Any:
     return turned
 
 
-# Left out until exposures._purpose_by_neighbours is mended: transplants, before which a course with its dates
-# reversed is taken for mobilisation.
 @effort(100)
-@given(chart=charts().map(lambda chart: [one for one in chart if one["id"][0] != "x"]), data=st.data())
+@given(chart=charts(), data=st.data())
 def test_an_end_before_the_start_never_raises_nor_makes_naive(
     chart: list[Resource], data: st.DataObject
 ) -> None:
     told = state_of(chart)
     turned = state_of([_reversed(one) if data.draw(st.booleans()) else one for one in chart])
     for key, drug in told.drugs.items():
-        if drug.first is not None or drug.last is not None:
+        # Read so, by the start alone, is a single drug as given before a procedure: the decision is told.
+        told_why = key in _BEFORE_PROCEDURES and any(p.drug == key for p in turned.purposes)
+        if (drug.first is not None or drug.last is not None) and not told_why:
             assert turned.drugs[key].status is not Status.NAIVE, (key, drug)
 
 
@@ -282,9 +286,7 @@ def courses_beside(draw: Any, drugs: list[str] = COURSE_DRUGS) -> tuple[list[Res
 
     Of a drug that the chart holds besides, the entries may contradict each other: that is another matter.
     """
-    # Left out until exposures.courses asks for the purpose of whole courses: a smouldering disease and
-    # procedures, by which single doses of a course are taken for something else than the course.
-    chart = [one for one in draw(charts(most_lines=2)) if one["id"] != "c3" and one["id"][0] != "x"]
+    chart = draw(charts(most_lines=2))
     held = {fact.drug for fact in record_of(chart).drugs}
     drug = draw(st.sampled_from([key for key in drugs if key not in held]))
     first = draw(days(date(2015, 1, 1), date(2026, 1, 1)))
@@ -323,13 +325,8 @@ def test_monthly_orders_are_one_course(beside: tuple[list[Resource], Course, Res
     assert essence(state_of(chart + several)) == essence(state_of(chart + whole(course, "w", concept)))
 
 
-# Left out until exposures._belongs is mended: drugs given at shorter intervals, whose supplies do not join.
 @effort(80)
-@given(
-    beside=courses_beside(
-        [key for key in COURSE_DRUGS if KNOWLEDGE.drugs[key].dose_interval_days * 1.5 >= 28]
-    )
-)
+@given(beside=courses_beside())
 def test_monthly_supplies_are_one_course(beside: tuple[list[Resource], Course, Resource]) -> None:
     chart, course, concept = beside
     course = Course(course.drug, course.first, course.last)
@@ -354,12 +351,11 @@ def _stopped_for_progression(chart: list[Resource], number: int) -> list[Resourc
     return [changed if one is chosen else one for one in chart]
 
 
-# Left out until progression.charted_progressions is mended: relapses among the diagnoses of the chart itself.
-# One without a day is forgotten for any other progression, also for one before all treatment. And laboratory
+# Left out: laboratory
 # values: they are judged line by line, and a progression more may draw the lines so that they say less.
 @effort(200)
 @given(
-    chart=charts().map(lambda chart: [one for one in chart if one["id"][0] not in "cl"]),
+    chart=charts().map(lambda chart: [one for one in chart if one["id"][0] != "l"]),
     day=days(),
     data=st.data(),
 )
@@ -367,7 +363,6 @@ def test_a_progression_more_never_makes_a_drug_less_refractory(
     chart: list[Resource], day: date, data: st.DataObject
 ) -> None:
     on = data.draw(dates(day))
-    chart.append(condition("c1", "Multiple myeloma"))
     more = data.draw(
         st.sampled_from(
             [
