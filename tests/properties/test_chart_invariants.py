@@ -61,6 +61,9 @@ def _shuffled(resources: list[Resource], seed: int) -> list[Resource]:
     return random.Random(seed).sample(resources, k=len(resources))  # noqa: S311
 
 
+_FRESH = frozenset({"uuid"})  # made anew for each answer, so that feedback tells cards apart
+
+
 # ---- order, copies, packing ------------------------------------------------------------------------------
 @effort(25)
 @given(chart=charts(), seed=st.integers())
@@ -69,7 +72,7 @@ def test_neither_order_nor_copies_change_the_assessment(chart: list[Resource], s
     told = ASSESSOR.assess(chart, question).to_json()
     other = ASSESSOR.assess(_shuffled(chart * 2, seed), question).to_json()
     for part in ("state", "recommendation", "cards"):
-        assert other[part] == told[part], part
+        assert plain(other[part], _FRESH) == plain(told[part], _FRESH), part
 
 
 @effort(100)
@@ -332,7 +335,13 @@ def test_monthly_supplies_are_one_course(beside: tuple[list[Resource], Course, R
     course = Course(course.drug, course.first, course.last)
     one = state_of(chart + whole(course, "w", concept))
     several = state_of(chart + in_supplies(course, "w", concept))
-    assert [(x.start, x.drugs) for x in several.lines] == [(x.start, x.drugs) for x in one.lines]
+    # Whether the last doses reached into the next line's regimen is not said by a supply.
+    lines, of_one = ([(x.start, {*x.drugs} - {course.drug}) for x in told.lines] for told in (several, one))
+    assert lines == of_one
+    began, of_one_began = (
+        [x.start for x in told.lines if course.drug in x.drugs][:1] for told in (several, one)
+    )
+    assert began == of_one_began
     for key, drug in several.drugs.items():
         # The last dose of a supply lies between its first day and its last: the answer may be less sure.
         assert drug.status in (one.drugs[key].status, Status.UNKNOWN if key == course.drug else None), key
