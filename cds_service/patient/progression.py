@@ -89,8 +89,9 @@ def charted_progressions(
         found.append(progression("diagnosis", dated, 3, (diagnosis.reference,)))
     found = [f for f in found if not _restates(f, found)]
     found = [f for f in (_not_of_new_treatment(f, found, courses, record, knowledge) for f in found) if f]
-    # A progression before any treatment, that of a smouldering disease, explains no relapse.
-    if not any(since is None or p.on.latest > since for p in found):
+    # A progression before any treatment, that of a smouldering disease, explains no relapse, nor does one that
+    # may have been before it.
+    if not any(since is None or p.on.earliest > since for p in found):
         found += [progression("diagnosis", whole, 3, (d.reference,)) for d in undated]
     return tuple(sorted(found, key=lambda p: (p.on, p.trust, p.derived_from)))
 
