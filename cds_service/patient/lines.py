@@ -210,7 +210,10 @@ def _opened(
         for c in (*before.courses, *before.carried)
         if c.last.earliest >= start.latest + overlap and not c.one_off
     ]
-    draft.explained = _event_between(events, before.counts_from.latest, start) is not None
+    # A progression of long before does not tell why the line ended just now.
+    reach = start.earliest - timedelta(days=numbers["explained_days"])
+    since = max(before.counts_from.latest, reach - timedelta(days=1))
+    draft.explained = _event_between(events, since, start) is not None
     draft.gap = _numbers_missing(before, group)
     return draft
 

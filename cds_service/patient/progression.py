@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -89,8 +89,9 @@ def charted_progressions(
         found.append(progression("diagnosis", dated, 3, (diagnosis.reference,)))
     found = [f for f in found if not _restates(f, found)]
     found = [f for f in (_not_of_new_treatment(f, found, courses, record, knowledge) for f in found) if f]
-    # A progression before any treatment, that of a smouldering disease, explains no relapse.
-    if not any(since is None or p.on.latest > since for p in found):
+    # A progression before any treatment, that of a smouldering disease, explains no relapse; nor does one
+    # that may have been before it.
+    if not any(since is None or p.on.earliest > since for p in found):
         found += [progression("diagnosis", whole, 3, (d.reference,)) for d in undated]
     return tuple(sorted(found, key=lambda p: (p.on, p.trust, p.derived_from)))
 
@@ -215,14 +216,19 @@ def _not_of_new_treatment(
 
 
 def with_computed(
-    charted: Sequence[Progression], computed: Sequence[Progression], same_event_days: int
+    charted: Sequence[Progression],
+    computed: Sequence[Progression],
+    courses: Sequence[Course],
+    numbers: Mapping[str, int],
 ) -> tuple[Progression, ...]:
     """Charted progressions with the computed ones that none of them explains, oldest first.
 
     A charted one that stands, with all its days, within ``same_event_days`` of a computed one explains it;
     the values then support it. One of unsure day does not: the values may be what dates it. A computed one
     that lies earlier stays beside it: progression has the date of the first of two samples, and a drug
-    whose window the chart's own later date misses may be refractory by that.
+    whose window the chart's own later date misses may be refractory by that. Nor does a progression explain
+    what the values show of the treatment begun for it, once they can: ``first_assessment_days`` after its
+    first dose. ``numbers`` are the day counts of definitions/imwg.yaml, "lines".
     """
     facts = list(charted)
     alone = []
@@ -233,8 +239,11 @@ def with_computed(
             on = charted[place].on
             return max(abs((on.earliest - day).days), abs((on.latest - day).days))
 
-        nearest = min(range(len(charted)), key=away, default=None)
-        if nearest is None or away(nearest) > same_event_days:
+        settled = day - timedelta(days=numbers["first_assessment_days"])
+        begun = max((c.first.earliest for c in courses if c.first.latest < settled), default=date.min)
+        of_its_time = [place for place in range(len(charted)) if charted[place].on.latest > begun]
+        nearest = min(of_its_time, key=away, default=None)
+        if nearest is None or away(nearest) > numbers["same_event_days"]:
             alone.append(found)
             continue
         fact = facts[nearest]

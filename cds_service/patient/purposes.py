@@ -238,6 +238,9 @@ class _Neighbours:
         last = fact.last_dose or fact.first_dose
         if fact.first_dose is None or last is None or fact.ongoing:
             return None
+        # Of a regimen without an end nobody knows that it was short: an induction is no mobilisation.
+        if fact.regimen and fact.last_dose is None and not fact.single_dose:
+            return None
         # The whole course must be short: months of oral treatment before a transplant are treatment, two
         # days are conditioning. An end charted before the start tells nothing.
         if not 0 <= (last.latest - fact.first_dose.earliest).days < rule["longest_days"]:

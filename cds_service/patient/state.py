@@ -195,15 +195,15 @@ def _progressions_and_lines(
     Values are judged within a line, and a progression they show may end it: a regimen begun anew after it
     is another line. Each round settles at least one line more, so the rounds are no more than the courses.
     """
-    same_event_days = knowledge.definitions["imwg"]["lines"]["same_event_days"]
+    numbers = knowledge.definitions["imwg"]["lines"]
     charted = progressions = charted_progressions(record, treatment, knowledge, as_of, language)
     presumed: set[DateSpan] = set()
     for _ in range(len(treatment) + 2):
-        happened = events(progressions, treatment, same_event_days)
+        happened = events(progressions, treatment, numbers["same_event_days"])
         counted = count_lines(record, given, happened, knowledge, language)
         presumed.update(counted.presumed_events)
         computed = laboratory_progressions(values, counted.lines, language)
-        joined = with_computed(charted, computed, same_event_days)
+        joined = with_computed(charted, computed, treatment, numbers)
         if joined == progressions:
             break
         progressions = joined

@@ -941,3 +941,20 @@ def test_sentences_come_in_italian_too(knowledge):
 def test_values_of_a_remission_in_the_diagnoses_still_count(knowledge):
     state, _ = told(knowledge, RISE, None, myeloma("remission", "2020-01-01"))
     assert state.diagnosis.status == "active"
+
+
+@pytest.mark.parametrize(
+    ("case", "values", "status"),
+    [
+        ("risen on the drug", "serum 0.2 on 2024-02-21, 2.0 on 2024-03-21, 6.0 on 2024-10-07", "refractory"),
+        ("already risen when it began", "serum 0.2 on 2024-01-20, 2.0 on 2024-02-10, 6.0 on 2024-02-24",
+         "exposed"),
+    ],
+)  # fmt: skip
+def test_the_progression_for_which_a_drug_was_begun_does_not_explain_that_on_it(
+    knowledge, case, values, status
+):
+    drug = given("pomalidomide", "2024-02-04", ongoing=True)
+    before = given("bortezomib", "2022-02-04", "2023-02-04")
+    record = chart(before, drug, response("PD", "2024-01-29"), measurements=measured(values))
+    assert derive(record, knowledge, AS_OF).drugs["pomalidomide"].status == status, case

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import count
 
 import pytest
 
 from cds_service.patient.state import derive
+from cds_service.patient.types import Status
 from cds_service.record import ClinicalRecord, DateSpan, DiagnosisFact, DiagnosisStatus
 from tests.chart import chart, given, myeloma, procedure, regimen, response
 
@@ -508,3 +510,15 @@ def test_a_drug_of_myeloma_alone_before_the_onset_is_a_line(knowledge):
         *regimen("daratumumab pomalidomide", "2022-01-10", ongoing=True),
     )
     assert (state.purposes, len(state.lines)) == ((), 2)
+
+
+def test_a_regimen_before_a_transplant_whose_end_nobody_charted_is_no_mobilisation(knowledge):
+    cybord = [
+        replace(fact, regimen="CyBorD")
+        for fact in regimen("cyclophosphamide bortezomib dexamethasone", "2020-08-10")
+    ]
+    state = state_of(knowledge, cybord, ASCT)
+    assert state.drugs["cyclophosphamide"].status is not Status.NAIVE
+    assert state.purposes == ()
+    alone = state_of(knowledge, given("cyclophosphamide", "2020-08-10"), ASCT)
+    assert [p.purpose for p in alone.purposes] == ["mobilisation"]

@@ -509,3 +509,15 @@ def test_of_two_courses_alike_the_later_is_told(knowledge):
         given("lenalidomide", "2022-01-01", "2022-06-01", "completion"),
     )
     assert "2022-06-01" in state.drugs["lenalidomide"].because
+
+
+@pytest.mark.parametrize(("progressed", "status"), [("2023-06-10", "unknown"), ("2024-09-02", "exposed")])
+def test_a_progression_of_long_before_does_not_tell_why_a_line_ended(knowledge, progressed, status):
+    state = state_of(
+        knowledge,
+        given("bortezomib", "2022-01-10", "2023-05-01", line=1),
+        given("lenalidomide", "2024-10-01", "2025-02-20", line=1),
+        response("PD", progressed),
+        given("carfilzomib", "2025-03-01", ongoing=True, line=2),
+    )
+    assert state.drugs["lenalidomide"].status == status

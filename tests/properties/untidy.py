@@ -368,13 +368,13 @@ _DATES = re.compile(r"\b\d{4}(?:-\d\d){0,2}\b")
 
 
 def plain(value: Any, without: frozenset[str] = frozenset()) -> Any:
-    """Dataclasses as dicts, for comparison and for readable failures, without the members named."""
+    """Dataclasses as dicts, for comparison and for readable failures, without the members and keys named."""
     if is_dataclass(value) and not isinstance(value, type):
         return {
             f.name: plain(getattr(value, f.name), without) for f in fields(value) if f.name not in without
         }
     if isinstance(value, Mapping):
-        return {str(key): plain(inner, without) for key, inner in value.items()}
+        return {str(key): plain(inner, without) for key, inner in value.items() if key not in without}
     if isinstance(value, tuple | list):
         return [plain(inner, without) for inner in value]
     return value.value if isinstance(value, Enum) else value
