@@ -7,6 +7,7 @@ of that time. A drug for which no rule speaks treats the myeloma.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -97,6 +98,7 @@ def implied_transplants(record: ClinicalRecord, facts: Iterable[DrugFact]) -> tu
 
     Dated from the day of the conditioning to three days after it.
     """
+    done = [p for p in record.procedures if p.kind in TRANSPLANTS]
     found: list[ProcedureFact] = []
     for fact in sorted(facts, key=lambda f: (str(f.first_dose), f.reference)):
         if fact.purpose is not Purpose.CONDITIONING or fact.first_dose is None:
@@ -104,15 +106,12 @@ def implied_transplants(record: ClinicalRecord, facts: Iterable[DrugFact]) -> tu
         last = fact.last_dose or fact.first_dose
         near = timedelta(days=30)
         charted = any(
-            p.kind in TRANSPLANTS
-            and (
-                p.on is None
-                or (
-                    p.on.latest >= fact.first_dose.earliest - near
-                    and p.on.earliest <= max(last.latest, fact.first_dose.latest) + near
-                )
+            p.on is None
+            or (
+                p.on.latest >= fact.first_dose.earliest - near
+                and p.on.earliest <= max(last.latest, fact.first_dose.latest) + near
             )
-            for p in (*record.procedures, *found)
+            for p in (*done, *found[-1:])
         )
         if not charted:
             on = DateSpan(last.earliest, last.latest + timedelta(days=3))
@@ -131,11 +130,10 @@ def _infused(record: ClinicalRecord, knowledge: Knowledge) -> Iterable[DrugFact]
     """CAR-T infusions charted as procedures; one whose product nothing names is of an unidentified one."""
     unnamed = next((k for k, d in sorted(knowledge.drugs.items()) if d.unidentified and d.one_off), "")
     products = [f for f in record.drugs if f.drug in knowledge.drugs and knowledge.drugs[f.drug].one_off]
-    named = [p for p in record.procedures if p.drug in knowledge.drugs]
+    days = {f.first_dose for f in products} | {p.on for p in record.procedures if p.drug in knowledge.drugs}
     for procedure in record.procedures:
         drug = procedure.drug if procedure.drug in knowledge.drugs else ""
         if not drug and procedure.kind == INFUSION:
-            days = [f.first_dose for f in products] + [p.on for p in named]
             drug = "" if any(_same_infusion(procedure.on, day) for day in days) else unnamed
         if drug:
             yield DrugFact(
@@ -156,6 +154,37 @@ def _same_infusion(one: DateSpan | None, other: DateSpan | None) -> bool:
     return one.earliest - near <= other.latest and other.earliest - near <= one.latest
 
 
+class _ByDay:
+    """Dated procedures by kind, to be asked for those of a time."""
+
+    def __init__(self, procedures: Iterable[ProcedureFact]) -> None:
+        self._of_kind: dict[str, list[tuple[date, str, ProcedureFact, DateSpan]]] = defaultdict(list)
+        for p in procedures:
+            if p.on is not None:
+                self._of_kind[p.kind].append((p.on.earliest, p.reference, p, p.on))
+        for own in self._of_kind.values():
+            own.sort(key=lambda entry: entry[:2])
+
+    def between(
+        self, kinds: Iterable[str], first: date, last: date
+    ) -> Iterator[tuple[ProcedureFact, DateSpan]]:
+        """Those that may have been between two days, and begin not after the second; in order of day.
+
+        A day charted to the year alone may lie a year behind its beginning: so far it is looked back.
+        """
+        back = max(first, date.min + _A_YEAR) - _A_YEAR
+        for kind in kinds:
+            own = self._of_kind.get(kind, [])
+            for earliest, _, procedure, on in own[bisect_left(own, back, key=lambda entry: entry[0]) :]:
+                if earliest > last:
+                    break
+                if on.latest >= first:
+                    yield procedure, on
+
+
+_A_YEAR = timedelta(days=366)
+
+
 class _Neighbours:
     """What stands beside a drug in one chart.
 
@@ -169,9 +198,21 @@ class _Neighbours:
         self._numbers: Mapping[str, Any] = knowledge.definitions["imwg"]["purposes"]
         drugs = [f for f in record.drugs if f.drug in knowledge.drugs and f.given is not Given.DRAFT]
         self._drugs = [f for f in drugs if f.first_dose is not None]
-        self._infusions = [
-            (f.reference, f.first_dose) for f in self._drugs if knowledge.drugs[f.drug].one_off
-        ] + [(p.reference, p.on) for p in record.procedures if p.kind == INFUSION and p.on]
+        self._of_drug: dict[str, list[DrugFact]] = defaultdict(list)
+        for fact in self._drugs:
+            self._of_drug[fact.drug].append(fact)
+        infused = [
+            ProcedureFact(f.reference, INFUSION, f.first_dose)
+            for f in self._drugs
+            if knowledge.drugs[f.drug].one_off
+        ]
+        # Cells charted as a drug are an infusion too.
+        self._procedures = _ByDay([*record.procedures, *infused])
+        sure = [d for d in record.diagnoses if not d.provisional]
+        self._diagnoses = {
+            kind: sorted((d for d in sure if d.kind == kind), key=lambda d: (str(d.onset), d.reference))
+            for kind in (MYELOMA, *_NEIGHBOURS)
+        }
         self._told: dict[DrugFact, _Told] = {}
         self._decide([f for f in given if f.purpose is None and f.first_dose is not None])
 
@@ -210,13 +251,14 @@ class _Neighbours:
             groups[alike(fact)].append(fact)
         for own in groups.values():
             schedule = self._knowledge.drugs[own[0].drug].dose_interval_days
-            group = [own[0]]
+            group, reaching = [own[0]], own[0]  # the entry of the group that reaches furthest
             for fact in own[1:]:
-                if any(_near(fact, other, schedule) for other in group):
+                if _near(fact, reaching, schedule):
                     group.append(fact)
+                    reaching = max(reaching, fact, key=_end)
                 else:
                     yield _as_one(group), group
-                    group = [fact]
+                    group, reaching = [fact], fact
             yield _as_one(group), group
 
     def _first_of(self, rules: Iterable[Mapping[str, Any]], fact: DrugFact) -> _Told | None:
@@ -270,21 +312,17 @@ class _Neighbours:
         return told
 
     def _followed_by(self, fact: DrugFact, last: DateSpan, rule: Mapping[str, Any]) -> ProcedureFact | None:
-        """The procedure that came soon after; cells charted as a drug are an infusion too."""
-        reach = timedelta(days=rule["within_days"])
-        infused = [ProcedureFact(reference, INFUSION, on) for reference, on in self._infusions]
-        for procedure in (*self._record.procedures, *infused):
-            if procedure.kind not in rule["before"] or procedure.on is None or fact.first_dose is None:
-                continue
-            begins_close = procedure.on.earliest - reach <= fact.first_dose.earliest
-            if begins_close and last.latest <= procedure.on.latest:
-                return procedure
-        return None
+        """The procedure that came soon after."""
+        if fact.first_dose is None:
+            return None
+        until = fact.first_dose.earliest + timedelta(days=rule["within_days"])
+        found = self._procedures.between(rule["before"], last.latest, until)
+        return next((p for p, on in found if on.latest >= last.latest), None)
 
     def _beside(self, fact: DrugFact, drugs: Sequence[str], within_days: int) -> DrugFact | None:
         reach = timedelta(days=within_days)
-        for other in self._drugs:
-            if other.drug in drugs and other.first_dose and fact.first_dose:
+        for other in (other for drug in drugs for other in self._of_drug.get(drug, ())):
+            if other.first_dose and fact.first_dose:
                 begun = other.first_dose
                 if begun.earliest - reach <= fact.first_dose.latest and (
                     fact.first_dose.earliest - reach <= begun.latest
@@ -316,15 +354,14 @@ class _Neighbours:
         """
         if fact.first_dose is None:
             return None
-        sure = [d for d in self._record.diagnoses if not d.provisional]
-        myeloma = [d for d in sure if d.kind == MYELOMA]
+        myeloma = self._diagnoses[MYELOMA]
         # A relapse entry's onset is that of the relapse: it says nothing of when the myeloma began.
         begins = [d.onset for d in myeloma if d.status is not DiagnosisStatus.RELAPSE and d.onset]
         for kind, purpose in _NEIGHBOURS.items():
-            entries = sorted((d for d in sure if d.kind == kind), key=lambda d: (str(d.onset), d.reference))
-            told = [d for d in entries if d.onset and d.onset.earliest <= fact.first_dose.earliest]
+            entries = self._diagnoses[kind]
+            told = [d for d in entries[:1] if d.onset and d.onset.earliest <= fact.first_dose.earliest]
             if not myeloma:
-                told = told or [d for d in entries if d.onset is None]
+                told = told or [d for d in entries[-1:] if d.onset is None]
             elif (
                 not begins
                 or fact.last_dose is None
@@ -393,48 +430,42 @@ class _Neighbours:
             return None
         if not self._knowledge.drugs[fact.drug].treats_myeloma:
             return None
-        for reference, on in sorted(self._infusions, key=lambda i: (str(i[1]), i[0])):
-            if on is None or fact.last_dose.latest > on.latest or fact.first_dose.latest >= on.earliest:
+        days = timedelta(days=numbers["after_apheresis_days"])
+        infusions = self._procedures.between(
+            [INFUSION], fact.last_dose.latest, fact.first_dose.earliest + days
+        )
+        for infusion, on in infusions:
+            if fact.last_dose.latest > on.latest or fact.first_dose.latest >= on.earliest:
                 continue
             taken = [
-                p
-                for p in self._record.procedures
-                if p.kind in numbers["apheresis"]
-                and p.on is not None
-                and p.on.latest <= fact.first_dose.earliest
-                and (on.earliest - p.on.latest).days <= numbers["after_apheresis_days"]
+                (p, when)
+                for p, when in self._procedures.between(numbers["apheresis"], on.earliest - days, on.latest)
+                if when.latest >= on.earliest - days
             ]
-            if taken:
-                apheresis = max(taken, key=lambda p: (str(p.on), p.reference))
-                if apheresis.on is None or self._given_before(fact, apheresis.on.earliest, numbers):
+            before = [(p, when) for p, when in taken if when.latest <= fact.first_dose.earliest]
+            if before:
+                apheresis, when = max(before, key=lambda t: (str(t[1]), t[0].reference))
+                if self._given_before(fact, when.earliest, numbers):
                     continue
                 return _Told(
                     Purpose.BRIDGING,
                     Certainty.COMPUTED,
                     "after-apheresis",
-                    tuple(sorted((reference, apheresis.reference))),
+                    tuple(sorted((infusion.reference, apheresis.reference))),
                 )
-            charted = any(
-                p.kind in numbers["apheresis"]
-                and p.on is not None
-                and (on.earliest - p.on.latest).days <= numbers["after_apheresis_days"]
-                and p.on.earliest <= on.latest
-                for p in self._record.procedures
-            )
             reach = on.latest - timedelta(days=numbers["without_apheresis_days"])
             close = fact.first_dose.earliest >= reach and not self._given_before(fact, reach, numbers)
-            if close and not charted:
-                return _Told(Purpose.BRIDGING, Certainty.PRESUMED, "before-infusion", (reference,))
+            if close and not taken:
+                return _Told(Purpose.BRIDGING, Certainty.PRESUMED, "before-infusion", (infusion.reference,))
         return None
 
     def _given_before(self, fact: DrugFact, day: date, numbers: Mapping[str, Any]) -> bool:
         """Whether the same drug was already given before the day: then it goes on, it does not bridge."""
         return any(
-            other.drug == fact.drug
-            and other.first_dose is not None
+            other.first_dose is not None
             and other.first_dose.earliest < day
             and _near(fact, other, numbers["after_apheresis_days"])
-            for other in self._drugs
+            for other in self._of_drug[fact.drug]
         )
 
     # ---- drugs without a name ------------------------------------------------------------------------------
@@ -484,13 +515,15 @@ def _near(fact: DrugFact, other: DrugFact, days: int) -> bool:
         return False
     reach = timedelta(days=days)
 
-    def end(entry: DrugFact) -> date:
-        if entry.ongoing:
-            return date.max - timedelta(days=days)
-        last = entry.last_dose or entry.first_dose
-        return last.latest if last else date.min
+    return fact.first_dose.earliest - reach <= _end(other) and other.first_dose.earliest - reach <= _end(fact)
 
-    return fact.first_dose.earliest - reach <= end(other) and other.first_dose.earliest - reach <= end(fact)
+
+def _end(fact: DrugFact) -> date:
+    """The last day on which an entry may have been given; of one still given, the end of all days."""
+    if fact.ongoing:
+        return date.max
+    last = fact.last_dose or fact.first_dose
+    return last.latest if last else date.min
 
 
 def _dose_fits(fact: DrugFact, dose: Mapping[str, Any]) -> bool:

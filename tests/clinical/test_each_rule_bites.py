@@ -26,6 +26,13 @@ from tests.clinical.table import Case, cases, differences
 NOT_OF_THE_STATE_OF_THE_DISEASE = {
     "reach_days": "how long a value or an event speaks for the present: tests/definitions/test_fitness.py",
     "clearance": "the Cockcroft-Gault formula: tests/definitions/test_fitness.py",
+    "recent_days": "infarction, dialysis: tests/definitions/test_findings_of_the_chart.py",
+    "lasting": "findings that do not age: tests/definitions/test_findings_of_the_chart.py",
+    "karnofsky": "performance status: tests/definitions/test_fitness.py",
+    "frailty": "the frailty score: tests/definitions/test_frailty.py",
+    "cytogenetics": "markers of risk: tests/definitions/test_findings_of_the_chart.py",
+    "serology": "hepatitis B and HIV: tests/definitions/test_findings_of_the_chart.py",
+    "pregnancy_potential": "who may become pregnant: tests/definitions/test_findings_of_the_chart.py",
     "response.relapse": "signs shown beside a progression, never one: tests/definitions/test_relapse.py",
     "response.calcium_correction": "the calcium that is shown: tests/definitions/test_laboratory.py",
 }
