@@ -7,6 +7,7 @@ meet. Nothing here knows FHIR, a drug by name, or today's date.
 from __future__ import annotations
 
 import calendar
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
@@ -45,6 +46,21 @@ class DateSpan:
             return cls(date(parts[0], parts[1], 1), date(parts[0], parts[1], last))
         day = date(*parts)
         return cls(day, day)
+
+    @classmethod
+    def first_of(cls, spans: Iterable[DateSpan]) -> DateSpan:
+        """When the first of several events was: not before the earliest day of any, nor after any's latest.
+
+        Raises ValueError where there is none.
+        """
+        known = list(spans)
+        return cls(min(s.earliest for s in known), min(s.latest for s in known))
+
+    @classmethod
+    def last_of(cls, spans: Iterable[DateSpan]) -> DateSpan:
+        """When the last of several events was. Raises ValueError where there is none."""
+        known = list(spans)
+        return cls(max(s.earliest for s in known), max(s.latest for s in known))
 
     @property
     def exact(self) -> bool:
@@ -99,6 +115,7 @@ class StopReason(StrEnum):
     CHOICE = "choice"
     TRANSPLANT = "transplant"
     OTHER = "other"
+    UNREAD = "unread"  # a reason is charted, and nothing of it is understood: it may be a failure
     UNKNOWN = "unknown"
 
 
@@ -124,6 +141,7 @@ class Given(StrEnum):
 
     GIVEN = "given"  # statement taken/active/completed/stopped, administration completed, dispense
     ORDERED = "ordered"  # an active or completed order: presumably taken
+    HELD = "held"  # ordered, and nothing says that it was ever given: neither exposure nor proof of none
     DRAFT = "draft"  # being ordered now: no exposure
 
 

@@ -209,7 +209,22 @@ def request(reading: Reading, chart: Chart) -> list[DrugFact]:
             reading.issue(Severity.WARNING, "unknown-status", text)
         return _left_out(chart, "unknown-status")
     course = _over(chart, start, end, status in _RUNNING)
-    return _facts(reading, chart, course, Given.ORDERED)
+    facts = _facts(reading, chart, course, Given.ORDERED)
+    if status == "on-hold" and not _changed_since(reading, start):
+        # A hold says nothing of what was given before it. Only a reason that a drug taken can have does.
+        return [
+            fact if fact.stop_reason in _OUTLAST_A_PAUSE else replace(fact, given=Given.HELD)
+            for fact in facts
+        ]
+    return facts
+
+
+def _changed_since(reading: Reading, start: Charted) -> bool:
+    """Whether an order was put on hold on a later day than it began (R5: statusChanged)."""
+    if "statusChanged" not in reading.data or start.span is None:
+        return False
+    changed = reading.date(reading.data, "statusChanged").span
+    return changed is not None and changed.earliest > start.span.latest
 
 
 def administration(reading: Reading, chart: Chart) -> list[DrugFact]:
@@ -555,6 +570,7 @@ def _stopped_because(reading: Reading, chart: Chart, notes: list[str]) -> tuple[
             words = f": {stop_text[:80]}" if stop_text else ""
             text = f"{reading.reference}: the reason for stopping is not understood{words}."
             reading.issue(Severity.WARNING, "unmapped-code", text)
+            return StopReason.UNREAD, stop_text
         return StopReason.UNKNOWN, stop_text
     for note in notes:
         for clause in _CLAUSES.split(note):

@@ -30,7 +30,7 @@ def told(months: tuple[float, float] | None) -> float | None:
     """The time itself, to a tenth of a month, where the dates leave less than a month of doubt."""
     if months is None or months[1] - months[0] >= 1:
         return None
-    return round((months[0] + months[1]) / 2, 1)
+    return max(round((months[0] + months[1]) / 2, 1), 0.0)
 
 
 def clocks(
@@ -75,7 +75,7 @@ def months_after_transplant(
     done = [p.on for p in _transplants(record) if p.on is not None]
     if not done:
         return None
-    last = max(done)
+    last = DateSpan.last_of(done)
     after = [p.on for p in progressions if p.on.earliest > last.latest]
     return told(months_between(last, min(after), days_per_month)) if after else None
 
@@ -109,19 +109,24 @@ def with_durations(
 
 
 def treatment_free_months(
-    courses: Sequence[Course], knowledge: Knowledge, as_of: date, days_per_month: float
+    courses: Sequence[Course],
+    record: ClinicalRecord,
+    knowledge: Knowledge,
+    as_of: date,
+    days_per_month: float,
 ) -> float | None:
-    """Months since the last dose of treatment against myeloma; 0 while on it, None where dates do not tell.
+    """Months since the last treatment against myeloma; 0 while on it, None where dates do not tell.
 
-    Steroids alone do not count as treatment.
+    Steroids alone do not count as treatment, a transplant does.
     """
     treating = [c for c in courses if knowledge.drugs[c.drug].treats_myeloma]
     if not treating:
         return None
     if any(c.ongoing for c in treating):
         return 0.0
-    first = max(c.last.earliest for c in treating)
-    last = max(c.last.latest for c in treating)
+    ends = [c.last for c in treating] + [p.on for p in _transplants(record) if p.on]
+    first = max(end.earliest for end in ends)
+    last = max(end.latest for end in ends)
     return told(months_between(DateSpan(first, last), DateSpan(as_of, as_of), days_per_month))
 
 

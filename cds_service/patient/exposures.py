@@ -27,6 +27,7 @@ _GRAVEST_STOP = (
     StopReason.TRANSPLANT,
     StopReason.COMPLETION,
     StopReason.CHOICE,
+    StopReason.UNREAD,
     StopReason.OTHER,
     StopReason.UNKNOWN,
 )
@@ -163,7 +164,7 @@ def _joined(a: Course, b: Course) -> Course:
     ends = [c.failed for c in (a, b) if c.failed]
     return Course(
         drug=a.drug,
-        first=min(a.first, b.first),
+        first=_first_dose(a.first, b.first),
         last=later.last,
         ongoing=later.ongoing,
         stop_reason=min(failures or [later.stop_reason], key=_GRAVEST_STOP.index),
@@ -176,6 +177,14 @@ def _joined(a: Course, b: Course) -> Course:
         given_until=max(a.given_until, b.given_until),
         failed=min(ends, default=None, key=lambda s: (s.latest, s.earliest)),
     )
+
+
+def _first_dose(a: DateSpan, b: DateSpan) -> DateSpan:
+    """The first dose of two entries: of days that may be the same the one known better, else the earlier."""
+    closer, wider = sorted((a, b), key=lambda s: (s.latest - s.earliest).days)
+    if wider.earliest <= closer.earliest and closer.latest <= wider.latest:
+        return closer
+    return DateSpan.first_of((a, b))
 
 
 def _tells_the_end(a: Course, b: Course) -> Course:

@@ -13,7 +13,15 @@ from cds_service.patient.progression import progressed_on_or_within
 from cds_service.patient.purposes import TRANSPLANTS
 from cds_service.patient.refractory import stable_at_best
 from cds_service.patient.types import DiagnosisState, Line, Progression
-from cds_service.record import MYELOMA, ClinicalRecord, Completeness, DateSpan, DiagnosisStatus, Purpose
+from cds_service.record import (
+    MYELOMA,
+    ClinicalRecord,
+    Completeness,
+    DateSpan,
+    DiagnosisStatus,
+    Purpose,
+    StopReason,
+)
 
 
 def diagnosis_state(
@@ -105,7 +113,8 @@ def last_line_may_have_failed(
         r.no_response and r.on is None and (not r.refractory_to or last.intersection(r.refractory_to))
         for r in record.responses
     )
-    return undated or (start is not None and any(p.on.latest > start.latest for p in progressions))
+    unread = any(c.stop_reason is StopReason.UNREAD for c in counted.courses_of[-1])
+    return undated or unread or (start is not None and any(p.on.latest > start.latest for p in progressions))
 
 
 def further_line_ordered(

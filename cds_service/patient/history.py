@@ -8,7 +8,15 @@ from cds_service.patient.exposures import Course
 from cds_service.patient.lines import Counted
 from cds_service.patient.purposes import TRANSPLANTS
 from cds_service.patient.types import Progression
-from cds_service.record import MYELOMA, ClinicalRecord, Completeness, DiagnosisFact, DiagnosisStatus, Response
+from cds_service.record import (
+    MYELOMA,
+    RESPONDING,
+    ClinicalRecord,
+    Completeness,
+    DiagnosisFact,
+    DiagnosisStatus,
+    Response,
+)
 
 PRECURSORS = ("smouldering-myeloma", "solitary-plasmacytoma", "mgus")
 """Diseases that may turn into myeloma."""
@@ -63,6 +71,8 @@ def history_is_known(
         for d in record.diagnoses
         if d.status is DiagnosisStatus.RELAPSE and d.onset and _newer_than_another(d, record)
     ]
+    # Nobody responds, or is in complete remission, untreated.
+    relapsed += [r.on for r in record.responses if r.category in (*RESPONDING, Response.MR) and r.on]
     earliest = min((c.first.earliest for c in drugs), default=None)
     for span in (*done, *infused, *relapsed):
         implied = True

@@ -58,13 +58,13 @@ class _Draft:
     @property
     def start(self) -> DateSpan:
         starts = [c.first for c in self.courses] + [t.on for t in self.transplants if t.on]
-        return min(starts)
+        return DateSpan.first_of(starts)
 
     @property
     def counts_from(self) -> DateSpan:
         """From when on a progression is one of this line: its start, or the infusion after bridging."""
         infused = [c.first for c in self.courses if c.one_off]
-        return max(infused) if infused else self.start
+        return DateSpan.last_of(infused) if infused else self.start
 
     @property
     def last_given(self) -> date:
@@ -188,8 +188,10 @@ def _collect(
 
 
 def _began(step: Course | ProcedureFact) -> DateSpan:
-    on = step.first if isinstance(step, Course) else step.on
-    return on or DateSpan(LONG_AGO, LONG_AGO)
+    """Where a step stands in the order of steps; a transplant of unsure day as late as it may be."""
+    if isinstance(step, Course):
+        return step.first
+    return DateSpan(step.on.latest, step.on.latest) if step.on else DateSpan(LONG_AGO, LONG_AGO)
 
 
 def _opened(
@@ -286,7 +288,7 @@ def _reason_by_stops(line: _Draft, course: Course, numbers: Mapping[str, Any]) -
     A toxicity or a wish explains it only where every drug stopped of late has such a reason: what was
     stopped beside it without one may have failed.
     """
-    stopped = [c for c in line.courses if not c.ongoing]
+    stopped = _stopped_before(line.courses, course)
     recent = [
         c for c in stopped if abs((course.first.earliest - c.last.latest).days) <= numbers["same_event_days"]
     ]
@@ -295,7 +297,7 @@ def _reason_by_stops(line: _Draft, course: Course, numbers: Mapping[str, Any]) -
         return "insufficient-response", Certainty.DOCUMENTED
     if StopReason.PROGRESSION in reasons:
         return "progression", Certainty.DOCUMENTED
-    unexplained = reasons & {StopReason.UNKNOWN, StopReason.OTHER}
+    unexplained = reasons & {StopReason.UNKNOWN, StopReason.UNREAD, StopReason.OTHER}
     if reasons & {StopReason.TOXICITY, StopReason.ALLERGY}:
         return "toxicity", Certainty.PRESUMED if unexplained else Certainty.DOCUMENTED
     if StopReason.CHOICE in reasons and not unexplained:
@@ -308,8 +310,14 @@ def _assembled(line: _Draft, course: Course, numbers: Mapping[str, Any]) -> bool
     within = (course.first.earliest - line.start.latest).days <= numbers["assembly_days"]
     week = timedelta(days=7)
     running = any(c.ongoing or c.last.latest >= course.first.earliest - week for c in line.courses)
-    failed = any(c.stop_reason in DECIDED and not c.ongoing for c in line.courses)
+    failed = any(c.stop_reason in DECIDED for c in _stopped_before(line.courses, course))
     return within and running and not failed
+
+
+def _stopped_before(courses: Sequence[Course], course: Course) -> list[Course]:
+    """Those stopped when another began, or within the week after: what came later tells nothing."""
+    until = course.first.latest + timedelta(days=7)
+    return [c for c in courses if not c.ongoing and c.last.earliest <= until]
 
 
 def _bridged(line: _Draft, course: Course, numbers: Mapping[str, Any]) -> bool:
@@ -331,7 +339,7 @@ def _planned_after_transplant(line: _Draft, course: Course, numbers: Mapping[str
         return False
     since = (course.first.earliest - max(done)).days
     afterwards = [c for c in line.courses if c.first.earliest > max(done)]
-    if any(c.stop_reason in DECIDED and not c.ongoing for c in afterwards):
+    if any(c.stop_reason in DECIDED for c in _stopped_before(afterwards, course)):
         return False
     consolidation = since <= numbers["consolidation_days"] and not afterwards
     maintenance = course.drug in numbers["maintenance_drugs"]
@@ -434,7 +442,21 @@ def _line(
     members = [*draft.courses, *draft.carried, *steroids]
     until = following.latest if following else date.max
     since = draft.counts_from
-    event = next((e for e in events if e.on.latest > since.latest and e.on.earliest <= until), None)
+    vague = timedelta(days=knowledge.definitions["imwg"]["lines"]["same_event_days"])
+    # One of which the chart says no more than that it was in this line or another ends none of them.
+    event = next(
+        (
+            e
+            for e in events
+            if e.on.latest > since.latest
+            and e.on.earliest <= until
+            and (
+                e.on.latest - e.on.earliest <= vague
+                or (e.on.earliest > since.latest and e.on.latest <= until)
+            )
+        ),
+        None,
+    )
     progression = event.on if event else None
     responses = [
         r
@@ -455,7 +477,7 @@ def _line(
         where = draft.courses[0].derived_from[0]
         issues.append(Issue(Severity.WARNING, "line-number", text.in_language(language), where))
     drugs = sorted(
-        {(min(c.first for c in members if c.drug == key), key) for key in {m.drug for m in members}}
+        {(DateSpan.first_of(c.first for c in members if c.drug == k), k) for k in {m.drug for m in members}}
     )
     references = {r for c in members for r in c.derived_from} | {t.reference for t in draft.transplants}
     if event:
@@ -519,7 +541,7 @@ def _end(draft: _Draft, steroids: Sequence[Course], following: DateSpan | None) 
     ends = [c.last for c in (*draft.courses, *steroids)]
     if not ends:
         return None
-    last = max(ends, key=lambda s: (s.latest, s.earliest))
+    last = DateSpan.last_of(ends)
     return following if following is not None and last.latest > following.latest else last
 
 
@@ -548,12 +570,13 @@ def _regimen_name(draft: _Draft, steroids: Sequence[Course], knowledge: Knowledg
     together = [c for c in draft.courses if c.first.earliest <= draft.start.latest + window]
     # The name of what was begun with the line; consolidation may be charted under a name of its own.
     charted = next((c.regimen for c in together if c.regimen), "")
-    if charted:
+    infused = {c.drug for c in draft.courses if c.one_off}
+    if charted and not infused:
         return charted
     begun = {c.drug for c in together}
     begun |= {c.drug for c in draft.carried}
     # An infusion names its line; the bridging before it does not.
-    begun = {c.drug for c in draft.courses if c.one_off} or begun
+    begun = infused or begun
     with_steroid = bool(steroids)
     known = {r.key: set(r.components) for r in knowledge.regimens.values()}
     for entry in knowledge.mappings.get("regimen-names", {}).get("regimens", ()):

@@ -55,6 +55,7 @@ def charted_progressions(
     A fact of uncertain date that a better or surer one explains is left out, and so is one charted so soon
     after a new treatment began that it can only be the progression this was begun for.
     """
+    newly = _new_treatments(courses)
     since = min((c.first.earliest for c in courses if c.dated), default=None)
     whole = DateSpan(_day_after(since, as_of), as_of)
 
@@ -85,10 +86,10 @@ def charted_progressions(
             undated.append(diagnosis)
             continue
         if diagnosis.onset is None or dated is not diagnosis.onset:
-            dated = _entered_late(dated, courses, record, knowledge) or dated
+            dated = _entered_late(dated, courses, newly, record, knowledge) or dated
         found.append(progression("diagnosis", dated, 3, (diagnosis.reference,)))
     found = [f for f in found if not _restates(f, found)]
-    found = [f for f in (_not_of_new_treatment(f, found, courses, record, knowledge) for f in found) if f]
+    found = [f for f in (_not_of_new_treatment(f, found, newly, record, knowledge) for f in found) if f]
     # A progression before any treatment, that of a smouldering disease, explains no relapse; nor does one
     # that may have been before it.
     if not any(since is None or p.on.earliest > since for p in found):
@@ -131,7 +132,11 @@ def _stop_before_replacement(
 
 
 def _entered_late(
-    entered: DateSpan, courses: Sequence[Course], record: ClinicalRecord, knowledge: Knowledge
+    entered: DateSpan,
+    courses: Sequence[Course],
+    newly: Sequence[Course],
+    record: ClinicalRecord,
+    knowledge: Knowledge,
 ) -> DateSpan | None:
     """The span a relapse fell in that was entered while newer treatment was already working.
 
@@ -139,7 +144,7 @@ def _entered_late(
     is charted later, the relapse is an older one; None where nothing speaks against the day itself.
     """
     reach = timedelta(days=knowledge.definitions["imwg"]["lines"]["late_entry_days"])
-    new = [c.first for c in _new_treatments(courses) if c.first.latest < entered.earliest]
+    new = [c.first for c in newly if c.first.latest < entered.earliest]
     if not new:
         return None
     start = max(new)
@@ -182,7 +187,7 @@ def _restates(fact: Progression, facts: Sequence[Progression]) -> bool:
 def _not_of_new_treatment(
     fact: Progression,
     facts: Sequence[Progression],
-    courses: Sequence[Course],
+    newly: Sequence[Course],
     record: ClinicalRecord,
     knowledge: Knowledge,
 ) -> Progression | None:
@@ -196,11 +201,7 @@ def _not_of_new_treatment(
         return fact
     numbers = knowledge.definitions["imwg"]["lines"]
     soon = timedelta(days=numbers["first_assessment_days"])
-    new = [
-        c.first
-        for c in _new_treatments(courses)
-        if c.first.latest < fact.on.earliest <= c.first.latest + soon
-    ]
+    new = [c.first for c in newly if c.first.latest < fact.on.earliest <= c.first.latest + soon]
     if not new:
         return fact
     start = max(new)

@@ -63,23 +63,41 @@ class _Told:
     by: str = ""  # the procedure, drug or dose that tells it
 
 
-def decided(
-    record: ClinicalRecord, knowledge: Knowledge, language: str
-) -> tuple[tuple[DrugFact, ...], tuple[PurposeDecision, ...]]:
-    """The drug entries of anti-myeloma drugs and steroids with their purpose, and every decision made.
+@dataclass(frozen=True)
+class Decided:
+    """The entries of anti-myeloma drugs and steroids with their purpose, and what was decided of them.
 
-    A decision is told where a drug was given for something else than treating the myeloma, or as bridging;
-    entries of one drug decided alike are one decision. Drafts and supportive drugs are left out.
+    ``held`` are the resources, by drug, of orders of which nothing says that they were ever carried out.
+    """
+
+    facts: tuple[DrugFact, ...]
+    decisions: tuple[PurposeDecision, ...]
+    held: Mapping[str, tuple[str, ...]]
+
+
+def decided(record: ClinicalRecord, knowledge: Knowledge, language: str) -> Decided:
+    """What each drug was given for, and every decision that it was something else than the myeloma.
+
+    A decision is told where a drug was given for another purpose, or as bridging; entries of one drug decided
+    alike are one decision. Drafts and supportive drugs are left out. An order of cells is no infusion: it
+    names the product of the next one, or else nothing says that they were given.
     """
     told: dict[tuple[str, Purpose, Certainty, str, str], list[tuple[DrugFact, _Told]]] = defaultdict(list)
     facts = []
-    given = [
+    entries = [
         fact
         for fact in (*record.drugs, *_infused(record, knowledge))
         if fact.drug in knowledge.drugs
         and knowledge.drugs[fact.drug].role != "supportive"
         and fact.given is not Given.DRAFT
     ]
+    given = _each_infusion_once([f for f in entries if not _not_known_given(f, knowledge)], knowledge)
+    known = {fact.drug for fact in given}
+    held: dict[str, tuple[str, ...]] = defaultdict(tuple)
+    for fact in entries:
+        if _not_known_given(fact, knowledge) and fact.drug not in known:
+            held[fact.drug] = tuple(sorted({*held[fact.drug], fact.reference}))
+    record = replace(record, drugs=tuple(f for f in record.drugs if not _not_known_given(f, knowledge)))
     chart = _Neighbours(record, given, knowledge)
     for fact in given:
         decision = chart.purpose_of(fact)
@@ -90,7 +108,24 @@ def decided(
                 told[key].append((fact, decision))
         facts.append(fact)
     decisions = [_decision(own, knowledge, language) for own in told.values()]
-    return tuple(facts), tuple(sorted(decisions, key=lambda d: (d.drug, d.purpose, d.derived_from)))
+    told_of = tuple(sorted(decisions, key=lambda d: (d.drug, d.purpose, d.derived_from)))
+    return Decided(tuple(facts), told_of, dict(held))
+
+
+def _each_infusion_once(entries: Sequence[DrugFact], knowledge: Knowledge) -> list[DrugFact]:
+    """The entries without cells of no name that are those of a named product, or of one entry more."""
+    cells = [f for f in entries if knowledge.drugs[f.drug].one_off]
+    kept = [f for f in cells if not knowledge.drugs[f.drug].unidentified]
+    for fact in sorted(cells, key=lambda f: (str(f.first_dose), f.reference)):
+        if fact not in kept and not any(_same_infusion(fact.first_dose, k.first_dose) for k in kept):
+            kept.append(fact)
+    return [f for f in entries if not knowledge.drugs[f.drug].one_off or f in kept]
+
+
+def _not_known_given(fact: DrugFact, knowledge: Knowledge) -> bool:
+    """Whether an entry is an order that nothing shows to have been carried out."""
+    drug = knowledge.drugs.get(fact.drug)
+    return fact.given is Given.HELD or (fact.given is Given.ORDERED and drug is not None and drug.one_off)
 
 
 def implied_transplants(record: ClinicalRecord, facts: Iterable[DrugFact]) -> tuple[ProcedureFact, ...]:
@@ -129,12 +164,17 @@ INFUSION = "cart-infusion"
 def _infused(record: ClinicalRecord, knowledge: Knowledge) -> Iterable[DrugFact]:
     """CAR-T infusions charted as procedures; one whose product nothing names is of an unidentified one."""
     unnamed = next((k for k, d in sorted(knowledge.drugs.items()) if d.unidentified and d.one_off), "")
-    products = [f for f in record.drugs if f.drug in knowledge.drugs and knowledge.drugs[f.drug].one_off]
+    cells = [f for f in record.drugs if f.drug in knowledge.drugs and knowledge.drugs[f.drug].one_off]
+    products = [f for f in cells if f.given is Given.GIVEN]
+    ordered = [f for f in cells if f.given is Given.ORDERED and f.first_dose is not None]
+    within = timedelta(days=knowledge.definitions["imwg"]["purposes"]["bridging"]["after_apheresis_days"])
     days = {f.first_dose for f in products} | {p.on for p in record.procedures if p.drug in knowledge.drugs}
     for procedure in record.procedures:
         drug = procedure.drug if procedure.drug in knowledge.drugs else ""
         if not drug and procedure.kind == INFUSION:
             drug = "" if any(_same_infusion(procedure.on, day) for day in days) else unnamed
+            names = {f.drug for f in ordered if drug and _ordered_for(f.first_dose, procedure.on, within)}
+            drug = names.pop() if len(names) == 1 else drug
         if drug:
             yield DrugFact(
                 reference=procedure.reference,
@@ -145,6 +185,13 @@ def _infused(record: ClinicalRecord, knowledge: Knowledge) -> Iterable[DrugFact]
                 last_dose=procedure.on,
                 single_dose=True,
             )
+
+
+def _ordered_for(order: DateSpan | None, infusion: DateSpan | None, within: timedelta) -> bool:
+    """Whether an order of cells may be that of an infusion: not after it, and not too long before."""
+    if order is None or infusion is None:
+        return False
+    return order.earliest <= infusion.latest and infusion.earliest - within <= order.latest
 
 
 def _same_infusion(one: DateSpan | None, other: DateSpan | None) -> bool:
@@ -277,15 +324,19 @@ class _Neighbours:
 
     # ---- dose, route, procedures and drugs beside it -------------------------------------------------------
     def _by_rule(self, fact: DrugFact, rule: Mapping[str, Any]) -> _Told | None:
-        last = fact.last_dose or fact.first_dose
-        if fact.first_dose is None or last is None or fact.ongoing:
+        # Orders are seldom closed: beside what followed, an open end says nothing.
+        if fact.ongoing and not rule.get("open_end", False):
+            return None
+        last = fact.first_dose if fact.ongoing else fact.last_dose or fact.first_dose
+        if fact.first_dose is None or last is None:
             return None
         # Of a regimen without an end nobody knows that it was short: an induction is no mobilisation.
-        if fact.regimen and fact.last_dose is None and not fact.single_dose:
+        if fact.regimen and (fact.last_dose is None or fact.ongoing) and not fact.single_dose:
             return None
         # The whole course must be short: months of oral treatment before a transplant are treatment, two
         # days are conditioning. An end charted before the start tells nothing.
-        if not 0 <= (last.latest - fact.first_dose.earliest).days < rule["longest_days"]:
+        contradictory = last.latest < fact.first_dose.earliest
+        if contradictory or (last.earliest - fact.first_dose.latest).days >= rule["longest_days"]:
             return None
         if "routes" in rule and fact.route and fact.route not in rule["routes"]:
             return None
@@ -315,9 +366,8 @@ class _Neighbours:
         """The procedure that came soon after."""
         if fact.first_dose is None:
             return None
-        until = fact.first_dose.earliest + timedelta(days=rule["within_days"])
-        found = self._procedures.between(rule["before"], last.latest, until)
-        return next((p for p, on in found if on.latest >= last.latest), None)
+        until = fact.first_dose.latest + timedelta(days=rule["within_days"])
+        return next((p for p, _ in self._procedures.between(rule["before"], last.earliest, until)), None)
 
     def _beside(self, fact: DrugFact, drugs: Sequence[str], within_days: int) -> DrugFact | None:
         reach = timedelta(days=within_days)
@@ -359,7 +409,7 @@ class _Neighbours:
         begins = [d.onset for d in myeloma if d.status is not DiagnosisStatus.RELAPSE and d.onset]
         for kind, purpose in _NEIGHBOURS.items():
             entries = self._diagnoses[kind]
-            told = [d for d in entries[:1] if d.onset and d.onset.earliest <= fact.first_dose.earliest]
+            told = [d for d in entries[:1] if d.onset and d.onset.earliest <= fact.first_dose.latest]
             if not myeloma:
                 told = told or [d for d in entries[-1:] if d.onset is None]
             elif (
@@ -528,7 +578,8 @@ def _end(fact: DrugFact) -> date:
 
 def _dose_fits(fact: DrugFact, dose: Mapping[str, Any]) -> bool:
     """Whether the charted single dose is in the rule's unit and between its limits."""
-    unit = fact.dose_unit.casefold().replace(" ", "").replace("²", "2").replace("^", "")
+    unit = fact.dose_unit.casefold().replace("²", "2").replace("mq", "m2")
+    unit = "".join(sign for sign in unit if sign.isalnum() or sign == "/")
     if fact.dose is None or unit not in dose["units"]:
         return False
     return bool(dose.get("at_least", 0) <= fact.dose <= dose.get("at_most", float("inf")))

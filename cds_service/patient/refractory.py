@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from cds_service.knowledge.types import Knowledge, Text
@@ -19,7 +19,15 @@ from cds_service.patient.types import (
     Status,
     Unknown,
 )
-from cds_service.record import RESPONDING, DateSpan, Purpose, Response, ResponseFact, StopReason
+from cds_service.record import (
+    RESPONDING,
+    DateSpan,
+    DiagnosisFact,
+    Purpose,
+    Response,
+    ResponseFact,
+    StopReason,
+)
 
 _MINIMAL = RESPONDING | {Response.MR}
 
@@ -35,6 +43,8 @@ class Evidence:
     language: str
     last_line: DateSpan | None = None  # start of the last line
     infusions: tuple[date, ...] = ()  # days of one-off treatments, for which others may have bridged
+    held: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # orders not known to be carried out
+    transformed: tuple[DiagnosisFact, ...] = ()  # the step from a precursor to the myeloma
 
 
 def drug_states(
@@ -72,6 +82,15 @@ def drug_states(
                 )
                 continue
             by = unnamed_cells if drug.one_off else ()
+            if key in evidence.held and not by:
+                text = sentence(knowledge.definitions, "drug_state", "unknown-held", drug=drug.name)
+                because = text.in_language(evidence.language)
+                states[key] = DrugState(
+                    key, Status.UNKNOWN, Certainty.COMPUTED, because, derived_from=evidence.held[key]
+                )
+                asked = sentence(knowledge.definitions, "would_settle", "given", drug=drug.name)
+                unknown.append(Unknown(f"exposed:{key}", asked.in_language(evidence.language)))
+                continue
             status = Status.NAIVE if evidence.history_known and not by else Status.UNKNOWN
             name, settles = ("unknown-product", "product") if by else ("unknown-history", "history")
             name = "naive" if status is Status.NAIVE else name
@@ -142,7 +161,7 @@ def _judge(
     # The drug's own entry says so: the dates need not be compared.
     if course.stop_reason is StopReason.PROGRESSION:
         return verdict(Status.REFRACTORY, certainty, "refractory-stop", course.failed)
-    if course.stop_reason is StopReason.NO_RESPONSE:
+    if course.stop_reason is StopReason.NO_RESPONSE and not _responded_on(course, line, evidence):
         return verdict(Status.REFRACTORY, certainty, "refractory-no-response", course.failed)
 
     open_question: _Verdict | None = None
@@ -202,6 +221,16 @@ def _judge(
             progressed_on_or_within(window, course.first, course.last, start) is not False
         ):
             return verdict(Status.UNKNOWN, Certainty.PRESUMED, "unknown-presumed", start, settles="reason")
+    if course.stop_reason is StopReason.UNREAD:
+        return verdict(Status.UNKNOWN, Certainty.COMPUTED, "unknown-unread", settles="reason-unread")
+    if course.purpose is Purpose.SMOULDERING:
+        for step in evidence.transformed:
+            on = step.onset or course.last
+            if progressed_on_or_within(window, course.first, course.last, on) is not False:
+                by = (step.reference,)
+                return verdict(
+                    Status.UNKNOWN, Certainty.PRESUMED, "unknown-transformed", on, by, "progression-date"
+                )
     reached = _response_reached(course, line, evidence)
     if reached is not None and reached.category is not None:
         return verdict(
@@ -213,6 +242,14 @@ def _judge(
             response=reached.category.value,
         )
     return verdict(Status.EXPOSED, certainty, "exposed")
+
+
+def _responded_on(course: Course, line: tuple[DateSpan, DateSpan] | None, evidence: Evidence) -> bool:
+    """Whether a minimal response or better is charted on the drug: "insufficient" is then no non-response."""
+    return any(
+        r.category in _MINIMAL and r.on and course.first.latest < r.on.earliest <= course.last.latest
+        for r in _within_line(evidence.responses, line)
+    )
 
 
 def _within_line(
@@ -266,10 +303,14 @@ def _response_reached(
     until = date.max
     if course.purpose is Purpose.BRIDGING:
         until = min((d for d in evidence.infusions if d >= course.first.earliest), default=date.max)
+    # What was reached after the disease had progressed is the merit of what was given then.
+    failed = [p.on.earliest for p in evidence.progressions if p.on.earliest > course.first.latest]
+    until = min([until, *failed])
+    # A response charted on the day of the first dose is that of what came before.
     reached = [
         r
         for r in _within_line(evidence.responses, line)
-        if r.category in RESPONDING and r.on is not None and course.first.earliest <= r.on.latest <= until
+        if r.category in RESPONDING and r.on is not None and course.first.earliest < r.on.latest <= until
     ]
     return min(reached, key=lambda r: (list(Response).index(r.category or Response.PD), r), default=None)
 
@@ -282,13 +323,13 @@ def _summed(own: Sequence[Course], verdicts: Sequence[_Verdict]) -> DrugState:
     # Of several that say the same, the latest course is the one to tell.
     gravest = min(reversed(verdicts), key=lambda v: (ranks.index(v.status), order[v.certainty]))
     dated = [c for c in own if c.dated]
-    last = max((c.last for c in own), key=lambda s: (s.latest, s.earliest))
+    last = DateSpan.last_of(c.last for c in own)
     return DrugState(
         drug=own[0].drug,
         status=gravest.status,
         certainty=gravest.certainty,
         because=gravest.because,
-        first=min((c.first for c in dated), default=None),
+        first=DateSpan.first_of(c.first for c in dated) if dated else None,
         last=last,
         ongoing=any(c.ongoing for c in own),
         # Stopped for toxicity and begun again later: it was tolerated after all.

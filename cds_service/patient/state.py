@@ -27,7 +27,7 @@ from cds_service.patient.gate import (
     last_line_may_have_failed,
     progressed_on_last,
 )
-from cds_service.patient.history import history_is_known, prior_lines_counted
+from cds_service.patient.history import PRECURSORS, history_is_known, prior_lines_counted
 from cds_service.patient.labels import Standing, labels
 from cds_service.patient.lines import Counted, count_lines, with_computed_responses
 from cds_service.patient.progression import (
@@ -53,6 +53,8 @@ from cds_service.record import (
     MYELOMA,
     ClinicalRecord,
     DateSpan,
+    DiagnosisFact,
+    DiagnosisStatus,
     Issue,
     Measurement,
     ProcedureFact,
@@ -69,7 +71,8 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     """
     record = record.normalised()
     numbers = knowledge.definitions["imwg"]
-    facts, purposes = decided(record, knowledge, language)
+    told_of = decided(record, knowledge, language)
+    facts, purposes = told_of.facts, told_of.decisions
     implied = implied_transplants(record, facts)
     record = replace(record, procedures=(*record.procedures, *implied))
     given = courses(facts, knowledge, as_of)
@@ -97,6 +100,8 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
             language,
             last_line=counted.lines[-1].start if counted.lines else None,
             infusions=tuple(c.first.earliest for c in given if c.one_off),
+            held=told_of.held,
+            transformed=_transformed(record),
         ),
         knowledge,
     )
@@ -141,7 +146,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         open_labels=open_labels,
         purposes=purposes,
         targets=target_exposures(drugs, given, counted, knowledge),
-        treatment_free_months=treatment_free_months(given, knowledge, as_of, month),
+        treatment_free_months=treatment_free_months(given, record, knowledge, as_of, month),
         progressions=progressions,
         relapse_signs=remarks.signs,
         progressed_on_last=progressed_on_last(
@@ -221,6 +226,19 @@ def _line_spans(counted: Counted, as_of: date) -> dict[Course, tuple[DateSpan, D
         for course in members:
             spans[course] = (spans[course][0] if course in spans else start, end)
     return spans
+
+
+def _transformed(record: ClinicalRecord) -> tuple[DiagnosisFact, ...]:
+    """The entries that date the step from a charted precursor to the myeloma."""
+    sure = [d for d in record.diagnoses if not d.provisional and d.onset]
+    precursors = [d.onset for d in sure if d.kind in PRECURSORS and d.onset]
+    return tuple(
+        d
+        for d in sure
+        if d.kind == MYELOMA
+        and d.status is not DiagnosisStatus.RELAPSE
+        and any(d.onset and p.earliest < d.onset.earliest for p in precursors)
+    )
 
 
 def _not_charted(implied: Sequence[ProcedureFact], knowledge: Knowledge, language: str) -> Iterator[Issue]:

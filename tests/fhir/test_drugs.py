@@ -101,7 +101,7 @@ def test_a_period_that_runs_backwards_keeps_its_start() -> None:
         ("active", "instance-order", "ordered 2025-03-01 to ongoing", ""),
         ("completed", "order", "ordered 2025-03-01 to ?", ""),
         ("stopped", "order", "ordered 2025-03-01 to ?", ""),
-        ("on-hold", "order", "ordered 2025-03-01 to ?", ""),
+        ("on-hold", "order", "held 2025-03-01 to ?", ""),
         ("active", "plan", "", "not-an-order"),
         ("active", "proposal", "", "not-an-order"),
         ("active", "option", "", "not-an-order"),
@@ -234,7 +234,7 @@ def test_a_reason_that_rests_on_a_note_is_said_to() -> None:
 
 def test_a_reason_nobody_understands_is_an_issue_not_a_guess() -> None:
     record = chart(statement(status="stopped", statusReason=[{"text": "see letter"}]))
-    assert record.drugs[0].stop_reason is StopReason.UNKNOWN
+    assert record.drugs[0].stop_reason is StopReason.UNREAD
     assert record.drugs[0].stop_text == "see letter"
     assert "reason for stopping is not understood" in issue_texts(record, "unmapped-code")
 
