@@ -19,12 +19,12 @@ _Drugs = tuple[str, ...]
 
 _BRACKET = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]")
 _UNTICKED = re.compile(r"\[\s?\]|[☐□]")
-_SENTENCE_END = re.compile(r"[;!\n\r|•→⇒]|[-=]+>|>|\.(?=\s|$)|(?<=[^\W\d_]{2})\.(?=[^\W\d_])|(?<=\?)\s")
+_SENTENCE_END = re.compile(r"[;!\n\r|•→⇒]|[-=]+>|>|\.(?=\s|$)|(?<=[^\W\d_]{2})\.(?=[^\W\d_])|(?<=\w\?)\s")
 _LINE_GOES_ON = re.compile(r"[,/+&-]\Z")
 _PAUSE = re.compile(r"[,()\[\]{}–—]|\s-+\s")
 _STOP = re.compile(r"[:=()\[\]{}–—<?]|\s-+\s")
 _SIGN = re.compile(r"\s*(?:[:=–—]|\s-+\s)\s*\Z")
-_TIED = re.compile(r"\s*[-‐‑]?\s*\Z")
+_TIED = re.compile(r"[-‐‑]?\s*\Z")
 _REACH = 8  # words behind the drugs in which a doubt is looked for
 _BEFORE_BRACKET = 80  # signs before a bracket that are looked at
 
@@ -65,6 +65,7 @@ class NamedRefractoriness:
             for text in claim["heads"]
         )
         self._links = tuple(_lexicon(claim["links"]) for claim in raw["claims"])
+        self._linked = tuple(bool(claim["links"]) for claim in raw["claims"])
         self._after = _lexicon(raw["after"])
         self._after_sign = _lexicon([*raw["after"], *raw["after_sign"]])
         self._drugs = Lexicon(_names(raw["short_names"], drug_files, regimens))
@@ -72,6 +73,7 @@ class NamedRefractoriness:
         self._not_listed = _lexicon(raw["not_listed"])
         self._behind = _lexicon(raw["doubtful_behind"])
         self._neutral = _lexicon(raw["neutral"])
+        self._other_meanings = _lexicon(raw["other_meanings"])
         complaints = [p["text"] for entry in comorbidities["comorbidities"] for p in entry.get("phrases", ())]
         self._around = {
             "denied": _lexicon(raw["doubtful_before"]),
@@ -114,12 +116,14 @@ class NamedRefractoriness:
 
     def read(self, text: str) -> tuple[str, ...]:
         """The keys of the drugs, sorted; () where the text names none, denies it or only supposes it."""
-        if not self._drugs.mentions(self._context.words(text)):
+        whole = self._context.words(text)
+        if not self._drugs.mentions(whole):
             return ()
+        spelt = bool(self._other_meanings.mentions(whole))
         found: set[str] = set()
         for sentence in _SENTENCE_END.split(self._without_brackets(self._unwrapped(text))):
             words = self._context.words(sentence)
-            found.update(self._of_sentence(words))
+            found.update(self._of_sentence(words, spelt_out=spelt))
         return tuple(sorted(found))
 
     def _unwrapped(self, text: str) -> str:
@@ -173,14 +177,15 @@ class NamedRefractoriness:
         behind = self._behind.mentions(words)
         return bool(behind) or (len(words) == 1 and words[0].text in self._context.denying_words)
 
-    def _of_sentence(self, words: Sequence[Word]) -> set[str]:
+    def _of_sentence(self, words: Sequence[Word], *, spelt_out: bool) -> set[str]:
+        """The drugs claimed in a sentence. ``spelt_out``: abbreviations mean something else in this text."""
         drugs = self._drugs.mentions(words)
         if not drugs:
             return set()
-        heads = self._heads.mentions(words)
+        heads = [one for one in self._heads.mentions(words) if not (spelt_out and one.phrase.capitals)]
         claims = [*self._before_drugs(words, drugs, heads)]
-        opened = {head for claim in claims for head in range(claim.first, claim.first + 3)}
-        claims += self._behind_drugs(words, drugs, opened)
+        opened = {at for claim in claims for at in range(claim.first, claim.last + 1)}
+        claims += self._behind_drugs(words, drugs, opened, spelt_out=spelt_out)
         if not claims:
             return set()
         spans = [Mention(Phrase("", None), claim.first, claim.last) for claim in claims]
@@ -212,8 +217,8 @@ class NamedRefractoriness:
         for head in heads:
             at = head.last + 1
             own = links[head.value]
-            if own:
-                while at < len(words) and at not in own and self._leads_to_link(words[at]):
+            if self._linked[head.value]:
+                while at < len(words) and self._leads_to_link(words, at, own):
                     at += 1
                 if at not in own or _STOP.search(words[at].before) or "," in words[at].before:
                     continue
@@ -225,10 +230,18 @@ class NamedRefractoriness:
             if items:
                 yield _Claim(head.first, items[-1].mention.last, items)
 
-    def _leads_to_link(self, word: Word) -> bool:
-        return (word.text in self._connectors or word.text[0].isdigit()) and not (
-            _STOP.search(word.before) or "," in word.before
-        )
+    def _leads_to_link(self, words: Sequence[Word], at: int, links: Mapping[int, Any]) -> bool:
+        """Whether a word between a head and its link may be passed over: "PD in 2021 on", "sia a"."""
+        word = words[at]
+        if _STOP.search(word.before) or "," in word.before:
+            return False
+        if at in links or word.text in self._dating:
+            return self._is_dated(words, at + 1)
+        return word.text in self._connectors or self._is_dated(words, at)
+
+    def _is_dated(self, words: Sequence[Word], at: int) -> bool:
+        """Whether a figure, a month or a unit stands at a place."""
+        return at < len(words) and (words[at].text[0].isdigit() or words[at].text in self._units)
 
     def _listed(
         self,
@@ -276,12 +289,11 @@ class NamedRefractoriness:
             return text in self._fillers
         if parted:
             return text in self._between
-        if text[0].isdigit() or text in self._units or text in self._trailing:
+        if self._is_dated(words, at) or text in self._trailing:
             return True
         if text not in self._dating or at + 1 == len(words):
             return False
-        follows = words[at + 1].text
-        return follows[0].isdigit() or follows in self._units or follows in self._trailing
+        return self._is_dated(words, at + 1) or words[at + 1].text in self._trailing
 
     def _without_what_comes_next(
         self, words: Sequence[Word], items: list[_Item], colon: bool
@@ -307,7 +319,7 @@ class NamedRefractoriness:
         return self._not_listed.mentions(words[at : at + 2])[0].first == 0
 
     def _behind_drugs(
-        self, words: Sequence[Word], drugs: Sequence[Mention[_Drugs]], opened: Iterable[int]
+        self, words: Sequence[Word], drugs: Sequence[Mention[_Drugs]], opened: Iterable[int], *, spelt_out: bool
     ) -> Iterator[_Claim]:
         """Claims behind their drugs: "X and Y refractory", "X: PD"."""
         by_last = {drug.last: drug for drug in drugs}
@@ -324,6 +336,8 @@ class NamedRefractoriness:
             tied, by_sign = bool(_TIED.match(sign)), bool(_SIGN.match(sign))
             mention = ties.get(first) if tied else signed.get(first) if by_sign else None
             if mention is None or first in taken or mention.last + 1 in foreign:
+                continue
+            if spelt_out and mention.phrase.capitals:
                 continue
             items = self._run(words, by_last, first - 1, governed=not by_sign)
             if items:
@@ -398,12 +412,13 @@ class NamedRefractoriness:
         if first == len(words):
             return False
         sign = words[first].before
-        if words[first].text in self._answers and (_STOP.search(sign) or self._ends(words, first)):
+        if words[first].text in self._answers and self._ends(words, first):
             return True
         for at in range(first, min(first + _REACH, len(words))):
-            paused = bool(_PAUSE.search(words[at].before))
-            if at > first and (paused or words[at].text in self._turning or at in heads):
+            if at > first and (_PAUSE.search(words[at].before) or words[at].text in self._turning or at in heads):
                 return False
+            if words[at].text in self._answers and _STOP.search(words[at].before):
+                return True
             last = behind.get(at)
             if last is not None and ("," not in sign or self._ends(words, last)):
                 return True
