@@ -1,6 +1,6 @@
 """Refractoriness that a text ascribes to drugs by name: "refractory to len and bort", "dara-refractory".
 
-A claim is a head with drugs behind it ("refractory to", "PD on") or a word behind drugs ("X and Y refractory").
+A claim is a head with drugs behind it ("refractory to", "PD on") or a word behind drugs ("X, Y refractory").
 It holds within one sentence. What is denied, doubted, asked, said of another disease, of another person or of
 patients at large is not read, and no half of it: read wrongly, a drug is withheld; missed, one that failed is
 suggested. All words are data: ``refractory_to`` in disease-status.yaml. Every step is linear in the text.
@@ -31,7 +31,7 @@ _BEFORE_BRACKET = 80  # signs before a bracket that are looked at
 
 @dataclass(frozen=True)
 class _Item:
-    """A drug or regimen of a list, and what parts it from its neighbour: "," or "and" or "" for a tight tie."""
+    """A drug or regimen of a list, and what parts it from the one before: a comma, an "and", or nothing."""
 
     parted: str
     mention: Mention[_Drugs]
@@ -65,7 +65,9 @@ class NamedRefractoriness:
             for text in claim["heads"]
         )
         self._links = tuple(_lexicon(claim["links"]) for claim in raw["claims"])
-        self._linked = tuple(bool(claim["links"]) for claim in raw["claims"])
+        self._again = tuple(str(claim.get("again", "")) for claim in raw["claims"])
+        same = frozenset(map(fold, raw["repeated"]))
+        self._repeated = (same, same | frozenset(map(fold, raw["repeated_any"])))
         self._after = _lexicon(raw["after"])
         self._after_sign = _lexicon([*raw["after"], *raw["after_sign"]])
         self._drugs = Lexicon(_names(raw["short_names"], drug_files, regimens))
@@ -90,7 +92,6 @@ class NamedRefractoriness:
             self._trailing,
             self._units,
             self._dating,
-            self._repeated,
             self._auxiliaries,
             self._governing,
             self._turning,
@@ -104,7 +105,6 @@ class NamedRefractoriness:
                 "trailing",
                 "units",
                 "dating",
-                "repeated",
                 "auxiliaries",
                 "governing",
                 "turning",
@@ -132,8 +132,10 @@ class NamedRefractoriness:
         last = ""
         for line in (one.strip() for one in text.splitlines()):
             ends = last.rpartition(" ")[2]
-            goes_on = bool(last) and bool(line) and (
-                line[0].islower() or bool(_LINE_GOES_ON.search(last)) or fold(ends) in self._joining
+            goes_on = (
+                bool(last)
+                and bool(line)
+                and (line[0].islower() or bool(_LINE_GOES_ON.search(last)) or fold(ends) in self._joining)
             )
             parts += [" " if goes_on else "\n", line]
             last = line
@@ -142,7 +144,7 @@ class NamedRefractoriness:
     def _without_brackets(self, text: str) -> str:
         """The text without what brackets add ("(2021)"); a doubt in them stays as a question mark.
 
-        A claim behind a drug and drugs behind a claim stay as if a colon stood there; so does another disease.
+        A claim behind a drug, and drugs where none stands before, stay as if a colon stood there.
         """
         text = _UNTICKED.sub(" ? ", text)
         parts: list[str] = []
@@ -217,16 +219,18 @@ class NamedRefractoriness:
         for head in heads:
             at = head.last + 1
             own = links[head.value]
-            if self._linked[head.value]:
+            same: Phrase[bool] | None = None
+            if again := self._again[head.value]:
                 while at < len(words) and self._leads_to_link(words, at, own):
                     at += 1
                 if at not in own or _STOP.search(words[at].before) or "," in words[at].before:
                     continue
+                same = own[at].phrase if again == "same" else None
                 at = own[at].last + 1
             # "from len refractory to dara": of which of the two it is said cannot be told
             if head.first - 1 in ends and head.first in after and _TIED.match(words[head.first].before):
                 continue
-            items = self._listed(words, by_first, own, at)
+            items = self._listed(words, by_first, own, at, same)
             if items:
                 yield _Claim(head.first, items[-1].mention.last, items)
 
@@ -249,8 +253,9 @@ class NamedRefractoriness:
         drugs: Mapping[int, Mention[_Drugs]],
         links: Mapping[int, Mention[bool]],
         start: int,
+        same: Phrase[bool] | None,
     ) -> list[_Item]:
-        """The drugs named one after another from a place on."""
+        """The drugs named one after another from a place on; ``same``: the only link that may stand again."""
         items: list[_Item] = []
         parted = ""
         colon = False
@@ -265,14 +270,14 @@ class NamedRefractoriness:
                 if not items:
                     break
                 parted = ","
-            link = links.get(at)
+            again = self._goes_on(links, at, same, parted)
             if drug := drugs.get(at):
                 items.append(_Item(parted, drug))
                 parted = ""
                 at = drug.last + 1
-            elif link is not None and items and parted:
-                at = link.last + 1
-            elif word.text in self._repeated and at + 1 in links and items and parted:
+            elif again:
+                at = links[at].last + 1
+            elif word.text in self._repeated[same is None] and self._goes_on(links, at + 1, same, parted):
                 at += 1
             elif word.text in self._connectors:
                 parted = parted or ("and" if items else "")
@@ -282,6 +287,14 @@ class NamedRefractoriness:
             else:
                 break
         return self._without_what_comes_next(words, items, colon)
+
+    @staticmethod
+    def _goes_on(links: Mapping[int, Mention[bool]], at: int, same: Phrase[bool] | None, parted: str) -> bool:
+        """Whether a link at a place goes on with the list: "to X and to Y"."""
+        link = links.get(at)
+        return link is not None and (
+            bool(parted) if same is None else parted == "and" and link.phrase is same
+        )
 
     def _is_passed_over(self, words: Sequence[Word], at: int, listing: bool, parted: str) -> bool:
         text = words[at].text
@@ -295,9 +308,7 @@ class NamedRefractoriness:
             return False
         return self._is_dated(words, at + 1) or words[at + 1].text in self._trailing
 
-    def _without_what_comes_next(
-        self, words: Sequence[Word], items: list[_Item], colon: bool
-    ) -> list[_Item]:
+    def _without_what_comes_next(self, words: Sequence[Word], items: list[_Item], colon: bool) -> list[_Item]:
         """The list without the drugs at its end that are started or planned: "PD on X, Y started"."""
         if not items:
             return items
@@ -319,14 +330,17 @@ class NamedRefractoriness:
         return self._not_listed.mentions(words[at : at + 2])[0].first == 0
 
     def _behind_drugs(
-        self, words: Sequence[Word], drugs: Sequence[Mention[_Drugs]], opened: Iterable[int], *, spelt_out: bool
+        self,
+        words: Sequence[Word],
+        drugs: Sequence[Mention[_Drugs]],
+        opened: Iterable[int],
+        *,
+        spelt_out: bool,
     ) -> Iterator[_Claim]:
         """Claims behind their drugs: "X and Y refractory", "X: PD"."""
         by_last = {drug.last: drug for drug in drugs}
         foreign = {
-            mention.first
-            for kind in ("disease", "subject")
-            for mention in self._around[kind].mentions(words)
+            mention.first for kind in ("disease", "subject") for mention in self._around[kind].mentions(words)
         }
         taken = set(opened)
         ties = {mention.first: mention for mention in self._after.mentions(words)}
@@ -415,7 +429,9 @@ class NamedRefractoriness:
         if words[first].text in self._answers and self._ends(words, first):
             return True
         for at in range(first, min(first + _REACH, len(words))):
-            if at > first and (_PAUSE.search(words[at].before) or words[at].text in self._turning or at in heads):
+            if at > first and (
+                _PAUSE.search(words[at].before) or words[at].text in self._turning or at in heads
+            ):
                 return False
             if words[at].text in self._answers and _STOP.search(words[at].before):
                 return True

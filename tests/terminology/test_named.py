@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a case a line, so that tables read as tables
 """Refractoriness to drugs by name, in words, English and Italian."""
 
 from __future__ import annotations
@@ -36,6 +35,9 @@ ONE_SENTENCE = [
     ("PD on lenalidomide and bortezomib, daratumumab next", "len bor"),
     ("PD on lenalidomide, started daratumumab", "len"),
     ("PD on lenalidomide, now on daratumumab", "len"),
+    ("PD on lenalidomide and now on daratumumab", "len"),
+    ("PD on lenalidomide, on daratumumab since March", "len"),
+    ("PD on lenalidomide and receiving daratumumab", "len"),
     ("PD on lenalidomide -> daratumumab", "len"),
     ("PD on lenalidomide → daratumumab", "len"),
     ("PD on lenalidomide => DVd", "len"),
