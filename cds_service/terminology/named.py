@@ -26,6 +26,7 @@ _STOP = re.compile(r"[:=()\[\]{}–—<?]|\s-+\s")
 _SIGN = re.compile(r"\s*(?:[:=–—]|\s-+\s)\s*\Z")
 _TIED = re.compile(r"[-‐‑]?\s*\Z")
 _REACH = 8  # words behind the drugs in which a doubt is looked for
+_DOSE = 4  # words of a dose between drugs and the word behind them
 _BEFORE_BRACKET = 80  # signs before a bracket that are looked at
 
 
@@ -86,6 +87,7 @@ class NamedRefractoriness:
             "own": _lexicon(raw["own_subjects"]),
         }
         (
+            self._adverbs,
             self._connectors,
             self._fillers,
             self._between,
@@ -99,6 +101,7 @@ class NamedRefractoriness:
         ) = (
             frozenset(map(fold, raw[name]))
             for name in (
+                "adverbs",
                 "connectors",
                 "fillers",
                 "between",
@@ -117,7 +120,7 @@ class NamedRefractoriness:
     def read(self, text: str) -> tuple[str, ...]:
         """The keys of the drugs, sorted; () where the text names none, denies it or only supposes it."""
         whole = self._context.words(text)
-        if not self._drugs.mentions(whole):
+        if not self._named(whole):
             return ()
         spelt = bool(self._other_meanings.mentions(whole))
         found: set[str] = set()
@@ -125,6 +128,15 @@ class NamedRefractoriness:
             words = self._context.words(sentence)
             found.update(self._of_sentence(words, spelt_out=spelt))
         return tuple(sorted(found))
+
+    def _named(self, words: Sequence[Word]) -> tuple[Mention[_Drugs], ...]:
+        """The drugs and regimens that words name; Pd is one only as written so, never PD."""
+        return tuple(
+            one
+            for one in self._drugs.mentions(words)
+            if not one.phrase.capitals
+            or "".join(word.raw for word in words[one.first : one.last + 1]) == one.phrase.text
+        )
 
     def _unwrapped(self, text: str) -> str:
         """The text with the line breaks taken out that fall within a sentence."""
@@ -144,7 +156,8 @@ class NamedRefractoriness:
     def _without_brackets(self, text: str) -> str:
         """The text without what brackets add ("(2021)"); a doubt in them stays as a question mark.
 
-        A claim behind a drug, and drugs where none stands before, stay as if a colon stood there.
+        A claim behind a drug, and drugs where none stands before, stay as if a sign stood there; so does a
+        response that was reached.
         """
         text = _UNTICKED.sub(" ? ", text)
         parts: list[str] = []
@@ -154,7 +167,7 @@ class NamedRefractoriness:
             inside = match.group(1)
             words = self._context.words(inside)
             outside = self._context.words(ahead[-_BEFORE_BRACKET:])
-            named = self._drugs.mentions(outside)
+            named = self._named(outside)
             after_drug = bool(named) and named[-1].last == len(outside) - 1
             claims = self._after_sign.mentions(words)
             parts.append(ahead)
@@ -163,8 +176,10 @@ class NamedRefractoriness:
             elif any(self._around[kind].mentions(words) for kind in ("disease", "relative")):
                 parts.append(match.group())
             elif after_drug and claims and claims[0].first == 0 and not self._heads.mentions(outside):
-                parts.append(f": {inside},")
-            elif not after_drug and self._drugs.mentions(words):
+                parts.append(f" = {inside},")
+            elif any(one.phrase.capitals for one in self._not_listed.mentions(words)):
+                parts.append(f" {inside} ")  # "daratumumab (VGPR), lenalidomide (PD)"
+            elif not after_drug and self._named(words):
                 parts.append(f": {inside} ")
             at = match.end()
         parts.append(text[at:])
@@ -174,14 +189,14 @@ class NamedRefractoriness:
         """Whether the words of a bracket take back what stands before it."""
         if not words:
             return False
-        if words[0].text in self._answers and not self._drugs.mentions(words):
+        if words[0].text in self._answers and not self._named(words):
             return True
         behind = self._behind.mentions(words)
         return bool(behind) or (len(words) == 1 and words[0].text in self._context.denying_words)
 
     def _of_sentence(self, words: Sequence[Word], *, spelt_out: bool) -> set[str]:
         """The drugs claimed in a sentence. ``spelt_out``: abbreviations mean something else in this text."""
-        drugs = self._drugs.mentions(words)
+        drugs = self._named(words)
         if not drugs:
             return set()
         heads = [one for one in self._heads.mentions(words) if not (spelt_out and one.phrase.capitals)]
@@ -241,7 +256,7 @@ class NamedRefractoriness:
             return False
         if at in links or word.text in self._dating:
             return self._is_dated(words, at + 1)
-        return word.text in self._connectors or self._is_dated(words, at)
+        return word.text in self._connectors | self._adverbs or self._is_dated(words, at)
 
     def _is_dated(self, words: Sequence[Word], at: int) -> bool:
         """Whether a figure, a month or a unit stands at a place."""
@@ -353,15 +368,26 @@ class NamedRefractoriness:
                 continue
             if spelt_out and mention.phrase.capitals:
                 continue
-            items = self._run(words, by_last, first - 1, governed=not by_sign)
+            items = self._run(words, by_last, first - 1, governed=not by_sign, alone="=" in sign)
             if items:
                 yield _Claim(items[0].mention.first, mention.last, items, tied=words[first].joined)
 
     def _run(
-        self, words: Sequence[Word], by_last: Mapping[int, Mention[_Drugs]], at: int, *, governed: bool
+        self,
+        words: Sequence[Word],
+        by_last: Mapping[int, Mention[_Drugs]],
+        at: int,
+        *,
+        governed: bool,
+        alone: bool,
     ) -> list[_Item]:
         """The list of drugs that ends at a word."""
         items: list[_Item] = []
+        for _ in range(_DOSE):  # "lenalidomide 10 mg refractory"
+            dose = at >= 0 and (self._is_dated(words, at) or words[at].text in self._trailing)
+            if at in by_last or not dose or words[at].before.strip(" /."):
+                break
+            at -= 1
         while drug := by_last.get(at):
             parted = ""
             at = drug.first - 1
@@ -380,11 +406,10 @@ class NamedRefractoriness:
         first = items[0].mention.first
         ahead = words[first - 1] if first else None
         free = ahead is None or words[first].before.strip() != "" or ahead.text not in self._governing
-        if governed and not free:
-            # "responded to X, Y refractory": X belongs to the word before it
-            cut = [number for number, item in enumerate(items) if number and item.parted]
-            items = items[cut[-1] :] if cut else items
-        return items
+        # "responded to X, Y refractory": X belongs to the word before it; "X, Y (PD)": each has its bracket
+        parting = ("and", ",") if governed and not free else (",",) if alone else ()
+        cut = [number for number, item in enumerate(items) if number and item.parted in parting]
+        return items[cut[-1] :] if cut else items
 
     def _refused(self, words: Sequence[Word], asides: Sequence[Mention[Any]]) -> list[bool]:
         """For each word whether a claim that begins there is denied, doubted or said of something else."""
@@ -475,3 +500,7 @@ def _names(
         for name in entry["names"]:
             if not name.get("ambiguous", False):
                 yield Phrase(name["text"], tuple(d for d in entry["components"] if d in counting))
+    for entry in regimens["regimens"]:
+        for name in entry["names"]:
+            if name.get("ambiguous", False):
+                yield Phrase(name["text"], tuple(d for d in entry["components"] if d in counting), True)
