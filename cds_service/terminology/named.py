@@ -87,6 +87,7 @@ class NamedRefractoriness:
             "own": _lexicon(raw["own_subjects"]),
         }
         (
+            self._of_what,
             self._adverbs,
             self._connectors,
             self._fillers,
@@ -101,6 +102,7 @@ class NamedRefractoriness:
         ) = (
             frozenset(map(fold, raw[name]))
             for name in (
+                "of_what",
                 "adverbs",
                 "connectors",
                 "fillers",
@@ -211,6 +213,9 @@ class NamedRefractoriness:
         judged = self._context.judge(words, [*spans, *asides], lambda one, other: False)
         refused = self._refused(words, asides)
         behind = {mention.first: mention.last for mention in self._behind.mentions(words)}
+        for at in self._foreign(words):  # "progression on X of neuropathy"
+            if at and words[at - 1].text in self._of_what:
+                behind[at - 1] = at
         starts = {head.first for head in heads}
         return {
             drug
@@ -354,9 +359,7 @@ class NamedRefractoriness:
     ) -> Iterator[_Claim]:
         """Claims behind their drugs: "X and Y refractory", "X: PD"."""
         by_last = {drug.last: drug for drug in drugs}
-        foreign = {
-            mention.first for kind in ("disease", "subject") for mention in self._around[kind].mentions(words)
-        }
+        foreign = self._foreign(words)
         taken = set(opened)
         ties = {mention.first: mention for mention in self._after.mentions(words)}
         signed = {mention.first: mention for mention in self._after_sign.mentions(words)}
@@ -410,6 +413,10 @@ class NamedRefractoriness:
         parting = ("and", ",") if governed and not free else (",",) if alone else ()
         cut = [number for number, item in enumerate(items) if number and item.parted in parting]
         return items[cut[-1] :] if cut else items
+
+    def _foreign(self, words: Sequence[Word]) -> set[int]:
+        """Where another disease or complaint is named."""
+        return {one.first for kind in ("disease", "subject") for one in self._around[kind].mentions(words)}
 
     def _refused(self, words: Sequence[Word], asides: Sequence[Mention[Any]]) -> list[bool]:
         """For each word whether a claim that begins there is denied, doubted or said of something else."""
