@@ -7,6 +7,7 @@ repaired; what cannot is a finding. No accessor raises, whatever JSON stands whe
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import re
@@ -455,15 +456,17 @@ class Reading:
             end = Charted(problem="lies before the start")
         return start, end
 
-    def notes(self) -> list[str]:
-        """The texts of the resource's annotations."""
+    def notes(self, as_of: datetime.date) -> list[str]:
+        """The texts of the resource's annotations, except of those written after the evaluation date."""
         found: list[str] = []
         for node in self.nodes(self.data, "note"):
             if isinstance(node, str):
                 self.repaired("note: text where an annotation belongs")
                 found.append(self.cut(node))
             elif isinstance(node, Mapping):
-                found.append(self.text(node, "text"))
+                written = charted(self.single(node, "time")).span
+                if written is None or written.earliest <= as_of:
+                    found.append(self.text(node, "text"))
         return [text for text in found if text]
 
 

@@ -261,7 +261,7 @@ def _severity_elsewhere(reading: Reading, chart: Chart, concept: Concept) -> str
     for stage in reading.objects(reading.data, "stage") if "stage" in reading.data else []:
         found.append(reading.concept(stage, "summary"))
         found.append(reading.concept(stage, "type"))
-    found.extend(Concept((), note) for note in reading.notes())
+    found.extend(Concept((), note) for note in reading.notes(chart.as_of))
     for one in found:
         if one != NO_CONCEPT:
             match = chart.terminology.comorbidity(concept, one)

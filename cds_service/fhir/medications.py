@@ -482,7 +482,7 @@ def _treating_myeloma(reading: Reading, chart: Chart) -> list[tuple[DrugMatch, C
         if chart.terminology.is_antineoplastic(concept):
             dosages = _dosages(reading)
             texts = [reading.text(one, "text") for one in dosages]
-            purpose = _given_for(reading, chart, concept.text, dosages, texts, reading.notes())
+            purpose = _given_for(reading, chart, concept.text, dosages, texts, reading.notes(chart.as_of))
             if purpose in (Purpose.MYELOMA, Purpose.BRIDGING):
                 return [(DrugMatch(chart.terminology.unidentified, how="kind"), concept)]
     return []
@@ -498,7 +498,7 @@ def _facts(reading: Reading, chart: Chart, course: _Course, given: Given) -> lis
         return _left_out(chart, "future")
     concept = matches[0][1]
     text = concept.text or next((coding.display for coding in concept.codings if coding.display), "")
-    notes = reading.notes()
+    notes = reading.notes(chart.as_of)
     dosages = _dosages(reading)
     dosage_texts = [reading.text(one, key) for one in dosages for key in ("text", "patientInstruction")]
     stop, stop_text = StopReason.UNKNOWN, ""

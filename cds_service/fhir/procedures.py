@@ -54,7 +54,7 @@ def _told(reading: Reading, chart: Chart, concept: Concept) -> list[ComorbidityF
     """Findings in the words of the procedure, its outcome and its notes."""
     outcome = reading.concept(reading.data, "outcome") if "outcome" in reading.data else NO_CONCEPT
     found: dict[str, ComorbidityFact] = {}
-    for text in (concept.text, outcome.text, *reading.notes()):
+    for text in (concept.text, outcome.text, *reading.notes(chart.as_of)):
         for key, there in chart.terminology.told_in_report(text) if text else ():
             fact = ComorbidityFact(
                 reading.reference, key, active=there, text=text[:_LONGEST_TEXT], present=there
@@ -82,7 +82,7 @@ def performed(reading: Reading) -> DateSpan | None:
 
 def _product(reading: Reading, chart: Chart, concept: Concept, on: DateSpan | None) -> str:
     """The cell product, where the procedure's words or notes name exactly one."""
-    words = [concept.text, *(coding.display for coding in concept.codings), *reading.notes()]
+    words = [concept.text, *(coding.display for coding in concept.codings), *reading.notes(chart.as_of)]
     words.extend(
         one.text
         for key in ("usedCode", "used")

@@ -271,7 +271,7 @@ def _named_refractoriness(reading: Reading, chart: Chart, facts: Sequence[Fact])
     """
     texts = {fact.text for fact in facts if isinstance(fact, DiagnosisFact) and not fact.provisional}
     if texts or any(isinstance(fact, DrugFact) and fact.given is not Given.DRAFT for fact in facts):
-        texts.update(reading.notes())
+        texts.update(reading.notes(chart.as_of))
         texts.update(fact.stop_text for fact in facts if isinstance(fact, DrugFact))
     named = sorted({drug for text in texts if text for drug in chart.terminology.refractory_to(text)})
     if not named:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cds_service.knowledge.types import Knowledge
 from cds_service.patient.exposures import Course
 from cds_service.patient.lines import Counted
 from cds_service.patient.purposes import TRANSPLANTS
@@ -38,7 +39,10 @@ def prior_lines_counted(counted: Counted, history_known: bool) -> int | None:
 
 
 def history_is_known(
-    record: ClinicalRecord, treatment: Sequence[Course], progressions: Sequence[Progression]
+    record: ClinicalRecord,
+    treatment: Sequence[Course],
+    progressions: Sequence[Progression],
+    knowledge: Knowledge,
 ) -> bool:
     """Whether a medication history came, whole, that tells of the treatment the chart implies."""
     came = [record.completeness.get(kind, Completeness.COMPLETE) for kind in MEDICATION_KINDS]
@@ -80,9 +84,10 @@ def history_is_known(
             return False
     if implied and not treatment:
         return False
-    # A drug that failed, as the chart says in words, was given.
-    given = {c.drug for c in treatment}
-    if any(not given.issuperset(r.refractory_to) for r in record.responses):
+    # A drug that failed, as the chart says in words, was given; a steroid or an unnamed one tells of no line.
+    named = {drug for r in record.responses for drug in r.refractory_to}
+    failed = {k for k in named if knowledge.drugs[k].treats_myeloma and not knowledge.drugs[k].unidentified}
+    if not failed <= {c.drug for c in treatment}:
         return False
     # "Third line" in the chart of a patient with one line on record: two lines are missing.
     charted = {c.line_number for c in treatment if c.line_number}

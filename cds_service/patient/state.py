@@ -87,7 +87,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     counted = replace(counted, lines=with_times_to_progression(lines, month))
     # Stable by the numbers is shown, but does not make a drug refractory: nobody has called it non-response.
     reached = [r for r in computed if r.category is not Response.SD]
-    history_known = history_is_known(record, treatment, progressions)
+    history_known = history_is_known(record, treatment, progressions, knowledge)
     spans = _line_spans(counted, as_of)
     drugs, unknown = drug_states(
         given,

@@ -70,7 +70,11 @@ class Terminology:
         }
         self._observations = Observations(maps["observations"], systems, context)
         self._named = NamedRefractoriness(
-            answers["refractory_to"], knowledge.drug_files, maps["regimen-names"], context
+            answers["refractory_to"],
+            knowledge.drug_files,
+            maps["regimen-names"],
+            maps["comorbidities"],
+            context,
         )
         self._lesions = Lesions(maps["observations"]["lesions"], context)
         self._procedures = Procedures(maps["procedures"], self._drugs, systems, context)

@@ -305,6 +305,16 @@ def test_a_drug_named_as_failed_that_is_not_on_record_was_given_all_the_same(kno
     assert (state.history_known, state.prior_lines) == (False, None)
 
 
+@pytest.mark.parametrize("drug", ["dexamethasone", "aciclovir", "unidentified-agent", "unidentified-car-t"])
+def test_only_a_drug_against_myeloma_that_is_known_tells_of_a_line_not_on_record(knowledge, drug):
+    state = derive(
+        chart(*regimen("daratumumab bortezomib", "2024-06-10", ongoing=True), said(drug)),
+        knowledge,
+        date(2026, 11, 21),
+    )
+    assert (state.history_known, state.prior_lines) == (True, 1)
+
+
 def test_the_last_line_named_as_failed_calls_for_a_choice(knowledge):
     line = regimen("daratumumab bortezomib", "2024-06-10", ongoing=True)
     due = [
