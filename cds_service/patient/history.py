@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from cds_service.knowledge.types import Knowledge
 from cds_service.patient.exposures import Course
 from cds_service.patient.lines import Counted
-from cds_service.patient.purposes import TRANSPLANTS
+from cds_service.patient.purposes import INFUSION, TRANSPLANTS
 from cds_service.patient.types import Progression
 from cds_service.record import (
     MYELOMA,
     RESPONDING,
     ClinicalRecord,
     Completeness,
+    DateSpan,
     DiagnosisFact,
     DiagnosisStatus,
     Response,
+    ResponseFact,
 )
 
 PRECURSORS = ("smouldering-myeloma", "solitary-plasmacytoma", "mgus")
@@ -38,61 +41,81 @@ def prior_lines_counted(counted: Counted, history_known: bool) -> int | None:
     return highest if highest > len(counted.lines) else None
 
 
-def history_is_known(
+@dataclass(frozen=True)
+class History:
+    """Whether the medication history is whole; ``derived_from``: what tells of treatment not in it."""
+
+    known: bool
+    derived_from: tuple[str, ...] = ()
+
+
+def history(
     record: ClinicalRecord,
     treatment: Sequence[Course],
     progressions: Sequence[Progression],
     knowledge: Knowledge,
-) -> bool:
+) -> History:
     """Whether a medication history came, whole, that tells of the treatment the chart implies."""
     came = [record.completeness.get(kind, Completeness.COMPLETE) for kind in MEDICATION_KINDS]
     if Completeness.COMPLETE not in came or Completeness.PARTIAL in came:
-        return False
-    implied = bool(progressions) or any(
-        d.kind == MYELOMA and d.status in (DiagnosisStatus.RELAPSE, DiagnosisStatus.REMISSION)
-        for d in record.diagnoses
-    )
-    cells = [c for c in treatment if c.one_off]
-    drugs = [c for c in treatment if not c.one_off]
-    done = [p.on for p in record.procedures if p.kind in TRANSPLANTS and p.on]
-    infused = [c.first for c in cells] + [
-        p.on for p in record.procedures if p.kind == "cart-infusion" and p.on
-    ]
-    # A progressive disease was measured before; only treated disease relapses, and nobody begins with a
-    # transplant or with cells. What came before must be on record.
-    # One charted while a precursor was all there was is the step to the myeloma, not a relapse.
-    precursors = [d.onset for d in record.diagnoses if d.kind in PRECURSORS and d.onset]
-    first = min((c.first.earliest for c in treatment), default=None)
-    relapsed = [
-        r.on
-        for r in record.responses
-        if r.category is Response.PD
-        and r.on
-        and not (first and r.on.latest <= first and any(p.earliest <= r.on.earliest for p in precursors))
-    ]
-    relapsed += [
-        d.onset
-        for d in record.diagnoses
-        if d.status is DiagnosisStatus.RELAPSE and d.onset and _newer_than_another(d, record)
-    ]
-    # Nobody responds, or is in complete remission, untreated.
-    relapsed += [r.on for r in record.responses if r.category in (*RESPONDING, Response.MR) and r.on]
-    earliest = min((c.first.earliest for c in drugs), default=None)
-    for span in (*done, *infused, *relapsed):
-        implied = True
-        if earliest is None or span.latest <= earliest:
-            return False
-    if implied and not treatment:
-        return False
+        return History(False)
+    # What came before these must be on record: only treated disease relapses or responds, and nobody begins
+    # with a transplant or with cells.
+    earliest = min((c.first.earliest for c in treatment if not c.one_off), default=None)
+    before = {
+        reference
+        for reference, on in _told_by_treated_disease(record, treatment)
+        if earliest is None or on.latest <= earliest
+    }
+    if not treatment:
+        before.update(r for p in progressions for r in p.derived_from)
+        before.update(
+            d.reference
+            for d in record.diagnoses
+            if d.kind == MYELOMA and d.status in (DiagnosisStatus.RELAPSE, DiagnosisStatus.REMISSION)
+        )
     # A drug that failed, as the chart says in words, was given; a steroid or an unnamed one tells of no line.
-    named = {drug for r in record.responses for drug in r.refractory_to}
-    failed = {k for k in named if knowledge.drugs[k].treats_myeloma and not knowledge.drugs[k].unidentified}
-    if not failed <= {c.drug for c in treatment}:
-        return False
+    given = {c.drug for c in treatment}
+    before.update(r.reference for r in record.responses if not _judged(r, knowledge) <= given)
     # "Third line" in the chart of a patient with one line on record: two lines are missing.
     charted = {c.line_number for c in treatment if c.line_number}
     unnumbered = sum(1 for c in treatment if not c.line_number)
-    return not charted or max(charted) <= len(charted) + unnumbered
+    if charted and max(charted) > len(charted) + unnumbered:
+        last = [c for c in treatment if c.line_number == max(charted)]
+        before.update(r for c in last for r in c.derived_from)
+    return History(not before, tuple(sorted(before)))
+
+
+def _told_by_treated_disease(
+    record: ClinicalRecord, treatment: Sequence[Course]
+) -> Iterator[tuple[str, DateSpan]]:
+    """Facts, with their day, that a disease shows only where it has been treated before."""
+    first = min((c.first.earliest for c in treatment), default=None)
+    # A progression while a precursor was all there was is the step to the myeloma, not a relapse.
+    precursors = [d.onset for d in record.diagnoses if d.kind in PRECURSORS and d.onset]
+    for procedure in record.procedures:
+        if procedure.on and (procedure.kind in TRANSPLANTS or procedure.kind == INFUSION):
+            yield procedure.reference, procedure.on
+    for course in treatment:
+        if course.one_off:
+            yield from ((reference, course.first) for reference in course.derived_from)
+    for response in record.responses:
+        on = response.on
+        if on is None:
+            continue
+        step = first and on.latest <= first and any(p.earliest <= on.earliest for p in precursors)
+        if response.category in (*RESPONDING, Response.MR) or (response.progression and not step):
+            yield response.reference, on
+    for diagnosis in record.diagnoses:
+        relapse = diagnosis.status is DiagnosisStatus.RELAPSE
+        if relapse and diagnosis.onset and _newer_than_another(diagnosis, record):
+            yield diagnosis.reference, diagnosis.onset
+
+
+def _judged(response: ResponseFact, knowledge: Knowledge) -> set[str]:
+    """The drugs named as failed that make lines and are known by name."""
+    named = (knowledge.drugs[key] for key in response.refractory_to if key in knowledge.drugs)
+    return {drug.key for drug in named if drug.treats_myeloma and not drug.unidentified}
 
 
 def _newer_than_another(diagnosis: DiagnosisFact, record: ClinicalRecord) -> bool:

@@ -43,6 +43,7 @@ class Evidence:
     language: str
     last_line: DateSpan | None = None  # start of the last line
     infusions: tuple[date, ...] = ()  # days of one-off treatments, for which others may have bridged
+    missing: tuple[str, ...] = ()  # resources that tell of treatment which is not on record
     held: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # orders not known to be carried out
     transformed: tuple[DiagnosisFact, ...] = ()  # the step from a precursor to the myeloma
 
@@ -96,10 +97,11 @@ def drug_states(
             name = "naive" if status is Status.NAIVE else name
             text = sentence(knowledge.definitions, "drug_state", name, drug=drug.name)
             because = text.in_language(evidence.language)
+            by = by or (evidence.missing if status is Status.UNKNOWN else ())
             state = DrugState(key, status, Certainty.COMPUTED, because, derived_from=by)
             verdicts = [_Verdict(status, Certainty.COMPUTED, because, settles=settles)]
         states[key] = state
-        if state.status is Status.UNKNOWN and (own or state.derived_from):
+        if state.status is Status.UNKNOWN and (own or (drug.one_off and unnamed_cells)):
             verdict = next(v for v in verdicts if v.status is Status.UNKNOWN)
             text = sentence(knowledge.definitions, "would_settle", verdict.settles, drug=drug.name)
             unknown.append(Unknown(f"refractory:{key}", text.in_language(evidence.language)))

@@ -27,7 +27,7 @@ from cds_service.patient.gate import (
     last_line_may_have_failed,
     progressed_on_last,
 )
-from cds_service.patient.history import PRECURSORS, history_is_known, prior_lines_counted
+from cds_service.patient.history import PRECURSORS, history, prior_lines_counted
 from cds_service.patient.labels import Standing, labels
 from cds_service.patient.lines import Counted, count_lines, with_computed_responses
 from cds_service.patient.progression import (
@@ -87,7 +87,8 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     counted = replace(counted, lines=with_times_to_progression(lines, month))
     # Stable by the numbers is shown, but does not make a drug refractory: nobody has called it non-response.
     reached = [r for r in computed if r.category is not Response.SD]
-    history_known = history_is_known(record, treatment, progressions, knowledge)
+    chronicle = history(record, treatment, progressions, knowledge)
+    history_known = chronicle.known
     spans = _line_spans(counted, as_of)
     drugs, unknown = drug_states(
         given,
@@ -101,6 +102,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
             last_line=counted.lines[-1].start if counted.lines else None,
             infusions=tuple(c.first.earliest for c in given if c.one_off),
             held=told_of.held,
+            missing=chronicle.derived_from,
             transformed=_transformed(record),
         ),
         knowledge,

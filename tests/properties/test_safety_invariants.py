@@ -206,6 +206,7 @@ def _references(state):
         *state.lines,
         *state.progressions,
         *state.classes.values(),
+        *state.purposes,
     ]
     found = {r for part in parts for r in part.derived_from} | set(state.transplants)
     return found | {c.reference for c in state.comorbidities} | {m.reference for m in state.labs.values()}
@@ -214,8 +215,8 @@ def _references(state):
 @property_settings
 @given(record=charts(), region=regions)
 def test_a_resource_on_which_nothing_rests_can_be_removed(record, region):
-    # Of these at least nothing is derived: a response before any treatment, a procedure of another kind.
-    early = ResponseFact("Observation/early", DateSpan.on("2010-01-01"), Response.CR)
+    # Of these at least nothing is derived: a trend before any treatment, a procedure of another kind.
+    early = ResponseFact("Observation/early", DateSpan.on("2010-01-01"), trend="stable")
     other = ProcedureFact("Procedure/other", "bone-marrow-biopsy", DateSpan.on("2020-01-01"))
     record = replace(record, responses=(*record.responses, early), procedures=(*record.procedures, other))
     state, answer = answered(record, region)
