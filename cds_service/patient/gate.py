@@ -11,7 +11,7 @@ from cds_service.patient.history import PRECURSORS
 from cds_service.patient.lines import Counted
 from cds_service.patient.progression import progressed_on_or_within
 from cds_service.patient.purposes import TRANSPLANTS
-from cds_service.patient.refractory import stable_at_best
+from cds_service.patient.refractory import never_responded
 from cds_service.patient.types import DiagnosisState, Line, Progression
 from cds_service.record import (
     MYELOMA,
@@ -92,7 +92,7 @@ def last_line_failed(
         and (not r.refractory_to or any(c.drug in r.refractory_to for c in own))
         for r in record.responses
     )
-    stable = any(stable_at_best(c, spans.get(c), record.responses, numbers) for c in own)
+    stable = any(never_responded(c, spans.get(c), record.responses, numbers) for c in own)
     return stopped or called or stable or _after_last_start(counted.lines, progressions)
 
 

@@ -194,6 +194,9 @@ def _judge(
             by = (response.reference,)
             return verdict(Status.REFRACTORY, certainty, "refractory-charted", response.on, by)
     stable = stable_at_best(course, line, evidence.responses, numbers)
+    if stable is not None and stable.on is not None and _given_long_after(course, stable.on, numbers):
+        by = (stable.reference,)
+        return verdict(Status.UNKNOWN, Certainty.COMPUTED, "unknown-stable", stable.on, by, "response")
     if stable is not None and stable.on is not None:
         days = (stable.on.earliest - course.first.latest).days
         return verdict(
@@ -293,6 +296,25 @@ def stable_at_best(
         ),
         None,
     )
+
+
+def never_responded(
+    course: Course,
+    line: tuple[DateSpan, DateSpan] | None,
+    responses: Sequence[ResponseFact],
+    numbers: Mapping[str, int],
+) -> bool:
+    """Whether the disease stayed stable at best on a drug, and the drug was not given on for long."""
+    stable = stable_at_best(course, line, responses, numbers)
+    return stable is not None and stable.on is not None and not _given_long_after(course, stable.on, numbers)
+
+
+def _given_long_after(course: Course, stable: DateSpan, numbers: Mapping[str, int]) -> bool:
+    """Whether a drug was given on for so long that the disease can hardly have stayed as it was.
+
+    Nobody gives a drug for years that never worked; a response that came later was not charted.
+    """
+    return (course.last.earliest - stable.latest).days >= numbers["stable_then_given_days"]
 
 
 def _response_reached(
