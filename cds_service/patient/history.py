@@ -54,7 +54,7 @@ def history_is_known(
     relapsed = [
         r.on
         for r in record.responses
-        if r.category is Response.PD
+        if (r.category is Response.PD or r.progression)
         and r.on
         and not (first and r.on.latest <= first and any(p.earliest <= r.on.earliest for p in precursors))
     ]

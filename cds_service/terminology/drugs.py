@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from cds_service.terminology.codes import CodeIndex, Systems, entries_of, spelled
@@ -177,6 +178,10 @@ class Drugs:
         mentions.sort(key=lambda mention: mention.first)
         meant = self._meant(words, mentions)
         named = [m for m in meant if isinstance(m.value, _Named)]
+        beside: dict[int, list[Mention[Any]]] = {}  # by the first word of a mention: those next to it
+        for one, other in pairwise(mentions):
+            beside.setdefault(one.first, []).append(other)
+            beside.setdefault(other.first, []).append(one)
         regimens = [
             m
             for m in meant
@@ -184,22 +189,31 @@ class Drugs:
             and (
                 not m.value.ambiguous
                 or _surely_a_regimen(words, m)
-                or any(_hangs_on(words, m, other) for other in mentions if other is not m)
+                or any(_hangs_on(words, m, other) for other in beside.get(m.first, ()))
             )
         ]
-        taken = regimens
-        if any(isinstance(m.value, _Named) for m in mentions):
-            taken = [m for m in regimens if any(self._belong(words, m, other) for other in named)]
-            taken += [m for m in regimens if m not in taken and any(_hangs_on(words, m, t) for t in taken)]
-        else:
-            taken = [m for n, m in enumerate(regimens) if not n or _hangs_on(words, m, regimens[n - 1])]
+        with_drugs = any(isinstance(m.value, _Named) for m in mentions)
+        said = {m.first for m in named}
+        taken: dict[int, Mention[Any]] = {}
+        for number, m in enumerate(regimens):
+            near = beside.get(m.first, ())
+            first = not number and not with_drugs
+            if (
+                first
+                or any(n.first in said and self._belong(words, m, n) for n in near)
+                or any(n.first in taken and _hangs_on(words, m, n) for n in near)
+            ):
+                taken[m.first] = m
+        for m in reversed(regimens):  # what hangs on one that was taken from behind: VRd-PACE-Dara
+            if any(n.first in taken and _hangs_on(words, m, n) for n in beside.get(m.first, ())):
+                taken[m.first] = m
         by_drug: dict[str, DrugMatch] = {}
         for mention in named:
             drug, route = mention.value.drug, _told(mention.value.route)
             known = by_drug.get(drug)
             if known is None or (route and not known.route):
                 by_drug[drug] = DrugMatch(drug, route, how=how, confidence=mention.phrase.confidence)
-        for mention in taken:
+        for _, mention in sorted(taken.items()):
             regimen = mention.value
             for drug in regimen.components:
                 match = DrugMatch(
@@ -212,7 +226,7 @@ class Drugs:
         read = {at for m in mentions for at in range(m.first, m.last + 1)}
         for mention in regimens:
             # "lenalidomide 25 mg (D-Rd)" names the regimen that its drug is part of.
-            if mention not in taken and by_drug.keys().isdisjoint(mention.value.components):
+            if mention.first not in taken and by_drug.keys().isdisjoint(mention.value.components):
                 read.difference_update(range(mention.first, mention.last + 1))
         # "Study drug: daratumumab" is daratumumab.
         identified = {drug: match for drug, match in by_drug.items() if drug not in self._unidentified}
@@ -224,7 +238,9 @@ class Drugs:
             return True
         drug = named.value.drug
         counts = drug in self._against_cancer or drug in self._steroids
-        return counts and drug not in regimen.value.components and _hangs_on(words, regimen, named, loose=True)
+        return (
+            counts and drug not in regimen.value.components and _hangs_on(words, regimen, named, loose=True)
+        )
 
     def not_read(self, concept: Concept) -> NotRead:
         """What of the words of a medication is neither a name nor says anything else that is understood.
@@ -257,7 +273,9 @@ class Drugs:
         """Whether a code says that a medication is none against cancer and no steroid."""
         coded = [c for c in concept.codings if self._systems.short(c.system) in self._other_groups and c.code]
         return bool(coded) and not any(
-            spelled("ATC", c.code)[0].startswith((*(p for s, p in self._antineoplastic_codes if s == "ATC"), "H02"))
+            spelled("ATC", c.code)[0].startswith(
+                (*(p for s, p in self._antineoplastic_codes if s == "ATC"), "H02")
+            )
             for c in coded
         )
 
@@ -308,7 +326,9 @@ def _tied(words: tuple[Word, ...], one: Mention[Any], other: Mention[Any]) -> bo
     return len(between) == 1 and between[0].text in _PLUS
 
 
-def _hangs_on(words: tuple[Word, ...], one: Mention[Any], other: Mention[Any], *, loose: bool = False) -> bool:
+def _hangs_on(
+    words: tuple[Word, ...], one: Mention[Any], other: Mention[Any], *, loose: bool = False
+) -> bool:
     """Whether a hyphen, slash or plus ties two mentions; ``loose``: or nothing at all stands between them."""
     first, second = sorted((one, other), key=lambda mention: mention.first)
     if second.first != first.last + 1:

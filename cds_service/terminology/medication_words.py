@@ -51,7 +51,9 @@ class MedicationWords:
         self._before_regimens = {fold(e["text"]): str(e["drug"]) for e in raw["letters_of_regimens"]}
         self.confidence = {str(e["drug"]): str(e["confidence"]) for e in raw["short_names"]}
         self._phases = frozenset(map(fold, raw["phases"]))
-        self._words = frozenset(fold(word) for group in raw["words"].values() for word in group) | self._phases
+        self._words = (
+            frozenset(fold(word) for group in raw["words"].values() for word in group) | self._phases
+        )
         self._stems = tuple(raw["stems"])
         self._ordinary = frozenset(map(fold, raw["ordinary"]))
         self._reasons: Lexicon[bool] = Lexicon(Phrase(text, True) for text in reasons)
@@ -219,7 +221,9 @@ class MedicationWords:
         """Whether a text of which nothing is read may well be a treatment of the myeloma."""
         left = [at for at in left if words[at].text not in self._ordinary]
         if any(
-            _CODE_NAME.fullmatch(words[at - 1].raw) and words[at].joined and _OF_CODE.fullmatch(words[at].text)
+            _CODE_NAME.fullmatch(words[at - 1].raw)
+            and words[at].joined
+            and _OF_CODE.fullmatch(words[at].text)
             for at in range(1, len(words))
         ):
             return True
@@ -240,9 +244,7 @@ class MedicationWords:
                     return True
         if len(left) <= _FEW and any(word.text in self._phases for word in words):
             return any(words[at].raw.isupper() or words[at].text in self._short for at in left)
-        return len(left) == 1 and bool(
-            _REGIMEN_LIKE.fullmatch(_DIGITS.sub("", words[left[0]].raw))
-        )
+        return len(left) == 1 and bool(_REGIMEN_LIKE.fullmatch(_DIGITS.sub("", words[left[0]].raw)))
 
 
 def _undosed(text: str, regimens: Mapping[str, Any]) -> str:
