@@ -94,7 +94,7 @@ class Terminology:
         return self._drugs.find(concept, on)
 
     def not_read(self, concept: Concept) -> NotRead:
-        """What of a medication's words stands for nothing that is known here; nothing of one that is coded."""
+        """What of a medication's words stands for nothing known here; nothing of one that is coded."""
         return self._drugs.not_read(concept)
 
     def is_ordinary(self, concept: Concept) -> bool:

@@ -43,7 +43,7 @@ class Drugs:
         systems: Systems,
         context: Context,
     ) -> None:
-        """``words``: mappings/medication-words.yaml; ``reasons``: phrases that say why a drug was given or not."""
+        """``words``: mappings/medication-words.yaml; ``reasons``: phrases of why a drug was given or not."""
         self._context = context
         self._systems = systems
         self._codes: CodeIndex[str] = CodeIndex(
@@ -245,8 +245,8 @@ class Drugs:
     def not_read(self, concept: Concept) -> NotRead:
         """What of the words of a medication is neither a name nor says anything else that is understood.
 
-        Nothing of it where a code says which drug it is. ``likely``: whether it may well have been a treatment
-        of the myeloma: it stands beside one, is a known drug but for a letter, or looks like a regimen.
+        Nothing of it where a code says which drug it is. ``likely``: whether it may well have been a
+        treatment of the myeloma: beside one, a known drug but for a letter, or like a regimen.
         """
         texts = [coding.display for coding in concept.codings if coding.display]
         if any(self._codes.find(coding, None) is not None for coding in concept.codings):
@@ -280,7 +280,7 @@ class Drugs:
         )
 
     def is_ordinary(self, concept: Concept) -> bool:
-        """Whether nothing in a medication's words is unknown, or its code says that it treats something else."""
+        """Whether nothing in the words is unknown, or a code says that it treats something else."""
         return self._is_of_another_group(concept) or not any(
             self._other.left_over(words := self._context.words(text), self._read(words, "text")[1])
             for text in (concept.text, *(coding.display for coding in concept.codings))

@@ -22,6 +22,7 @@ _REGIMEN_LIKE = re.compile(r"[A-Z][A-Za-z]{0,4}[dD]|[A-Z]{2,6}")
 _REASON_FOR = frozenset({"for", "per"})
 _TIES = ("-", "/", "+", "‐", "‑", "–", "&", "_")
 _ADDED = frozenset({"plus", "and", "with", "piu", "con", "e", "ed"})
+_OF_CELLS = {"t": ("cell", "cells"), "car": ("positive", "t")}  # alone, "Car" may be a drug
 _LETTER_OF_TIME = frozenset("dghlqwxc")
 _DIGITS = re.compile(r"\d")
 _LEAST_NAME = 7
@@ -36,7 +37,7 @@ def tied(words: Sequence[Word], at: int) -> bool:
 
 
 class MedicationWords:
-    """The words of mappings/medication-words.yaml, with the names of drugs and regimens they are built with."""
+    """The words of mappings/medication-words.yaml, with the names of drugs and regimens to build with."""
 
     def __init__(
         self,
@@ -78,7 +79,7 @@ class MedicationWords:
         for at, word in enumerate(words):
             if at not in named and (drugs := self._grown_together(word.text)):
                 found[at] = drugs
-        parts = {at for at in (*named, *found)}
+        parts = set(named) | set(found)
         for at, word in enumerate(words):
             if at in parts or not (drug := self._before_regimens.get(word.text)):
                 continue
@@ -173,9 +174,10 @@ class MedicationWords:
 
     def _says_no_drug(self, words: Sequence[Word], at: int) -> bool:
         text = words[at].text
+        if text in _OF_CELLS and at + 1 < len(words) and words[at + 1].text in _OF_CELLS[text]:
+            return True
         if len(text) == 1 and text.isalpha():
-            cells = text == "t" and at + 1 < len(words) and words[at + 1].text in ("cell", "cells")
-            return cells or self._is_lone_letter(words, at)
+            return self._is_lone_letter(words, at)
         return text in self._words or text in self._ordinary or bool(_NUMBER.fullmatch(text))
 
     def _is_lone_letter(self, words: Sequence[Word], at: int) -> bool:
@@ -255,7 +257,7 @@ def _undosed(text: str, regimens: Mapping[str, Any]) -> str:
 
 
 def _distance(one: str, other: str, most: int) -> int | None:
-    """How many letters must be changed, left out or put in to get from one word to the other; None: too many."""
+    """How many letters one word is off from the other, changed, left out or put in; None: too many."""
     if abs(len(one) - len(other)) > most:
         return None
     row = list(range(len(other) + 1))
