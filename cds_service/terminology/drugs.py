@@ -234,7 +234,7 @@ class Drugs:
 
     def _belong(self, words: tuple[Word, ...], regimen: Mention[Any], named: Mention[Any]) -> bool:
         """Whether a regimen is given with the drug named beside it, rather than named as what holds it."""
-        if _tied(words, regimen, named):
+        if _tied(words, regimen, named) or _hangs_on(words, regimen, named):
             return True
         drug = named.value.drug
         counts = drug in self._against_cancer or drug in self._steroids

@@ -222,6 +222,7 @@ class MedicationWords:
     def looks_like_treatment(self, words: Sequence[Word], left: Sequence[int]) -> bool:
         """Whether a text of which nothing is read may well be a treatment of the myeloma."""
         left = [at for at in left if words[at].text not in self._ordinary]
+        beside_another = any(word.text in self._ordinary for word in words)  # "Bactrim DS"
         if any(
             _CODE_NAME.fullmatch(words[at - 1].raw)
             and words[at].joined
@@ -246,7 +247,11 @@ class MedicationWords:
                     return True
         if len(left) <= _FEW and any(word.text in self._phases for word in words):
             return any(words[at].raw.isupper() or words[at].text in self._short for at in left)
-        return len(left) == 1 and bool(_REGIMEN_LIKE.fullmatch(_DIGITS.sub("", words[left[0]].raw)))
+        return (
+            not beside_another
+            and len(left) == 1
+            and bool(_REGIMEN_LIKE.fullmatch(_DIGITS.sub("", words[left[0]].raw)))
+        )
 
 
 def _undosed(text: str, regimens: Mapping[str, Any]) -> str:
