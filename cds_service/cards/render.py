@@ -114,7 +114,9 @@ _ROOMS = (
 )
 
 # A medication entry with one of these is a treatment the answer does not know.
-_LOSES_A_TREATMENT = frozenset({"unresolved-reference", "unmapped-code", "unreadable-resource"})
+_LOSES_A_TREATMENT = frozenset(
+    {"unresolved-reference", "unmapped-code", "half-read-medication", "unreadable-resource"}
+)
 _FHIR_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _UNSETTLED = "unknown-refractory:"
 

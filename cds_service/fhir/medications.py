@@ -488,9 +488,73 @@ def _treating_myeloma(reading: Reading, chart: Chart) -> list[tuple[DrugMatch, C
     return []
 
 
+def _note_what_is_not_read(reading: Reading, chart: Chart, course: _Course, known: bool) -> None:
+    """Say so where a treatment may be hidden in words nobody read; the history is then no longer whole.
+
+    Of a text that names drugs every word must be accounted for ("Carf/Dex", "D-RVd"). A text that names none
+    counts where it looks like a treatment of the myeloma or the entry itself says that it was one: stopped
+    because the disease progressed, given for the myeloma, or numbered as a line.
+    """
+    concepts = _read_by_words(reading, chart) if known else _named_by(reading, chart)
+    gaps = [(concept, chart.terminology.not_read(concept)) for concept in concepts]
+    likely = [(concept, gap) for concept, gap in gaps if gap.likely]
+    if not known and not likely and concepts and _is_treatment(reading, chart, course, concepts):
+        likely = gaps
+    for concept, gap in likely[:1]:
+        words = concept.text or next((one.display or one.code for one in concept.codings), "")
+        told = f" It may mean {', '.join(gap.may_be)}." if gap.may_be else ""
+        reading.unreadable = True
+        if known:
+            text = (
+                f"{reading.reference}: not every word of this medication was understood: {words[:80]}.{told}"
+            )
+            reading.issue(Severity.WARNING, "half-read-medication", text)
+        elif not any(issue.code == "unmapped-code" for issue in reading.issues):
+            text = (
+                f"{reading.reference} may be a treatment of the myeloma that is not known here: "
+                f"{words[:80]}.{told}"
+            )
+            reading.issue(Severity.WARNING, "unmapped-code", text)
+
+
+def _named_by(reading: Reading, chart: Chart) -> list[Concept]:
+    return [concept for way in medication(reading, chart) for concept in way]
+
+
+def _read_by_words(reading: Reading, chart: Chart) -> list[Concept]:
+    """The concepts by which the drugs were read; none where one way to name them is by codes alone."""
+    read: list[Concept] = []
+    for way in medication(reading, chart):
+        matches = [match for concept in way for match in chart.terminology.drugs(concept)]
+        if matches and all(match.how == "code" for match in matches):
+            return []
+        read = read or (way if matches else [])
+    return read
+
+
+def _is_treatment(reading: Reading, chart: Chart, course: _Course, concepts: list[Concept]) -> bool:
+    """Whether an entry of which no drug is known says that it treated the myeloma, or failed to."""
+    if any(chart.terminology.is_ordinary(concept) for concept in concepts):
+        return False
+    quiet = Reading(reading.data, reading.reference)  # an ordinary drug's reasons are nothing to complain of
+    notes = quiet.notes()
+    if course.stop_known and not course.ongoing:
+        stop, _ = _stopped_because(quiet, chart, notes)
+        if stop in (StopReason.PROGRESSION, StopReason.NO_RESPONSE):
+            return True
+    dosages = _dosages(quiet)
+    texts = [quiet.text(one, key) for one in dosages for key in ("text", "patientInstruction")]
+    text = next((concept.text for concept in concepts if concept.text), "")
+    if _line_number(quiet, chart, [text, *texts, *notes]) is not None:
+        return True
+    return _given_for(quiet, chart, text, dosages, texts, notes) in (Purpose.MYELOMA, Purpose.BRIDGING)
+
+
 def _facts(reading: Reading, chart: Chart, course: _Course, given: Given) -> list[DrugFact]:
     """One fact per drug that the entry names."""
     matches = _matches(reading, chart, course.first) or _treating_myeloma(reading, chart)
+    if given is not Given.DRAFT and not chart.is_future(course.first or course.last):
+        _note_what_is_not_read(reading, chart, course, bool(matches))
     if not matches:
         return []
     course = _of_a_lifetime(reading, chart, course)

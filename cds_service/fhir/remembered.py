@@ -13,6 +13,7 @@ from cds_service.terminology import (
     Concept,
     DiagnosisMatch,
     DrugMatch,
+    NotRead,
     ObservationMatch,
     ProcedureMatch,
     ResponseMatch,
@@ -53,6 +54,8 @@ class Remembered:
         self.refractory_to = terminology.refractory_to
         self.new_lesion = terminology.new_lesion
         self._drugs = _remember(lambda concept, on: terminology.drugs(concept, on=on))
+        self._not_read = _remember(terminology.not_read)
+        self._is_ordinary = _remember(terminology.is_ordinary)
         self._is_antineoplastic = _remember(terminology.is_antineoplastic)
         self._diagnosis = _remember(terminology.diagnosis)
         self._clinical_status = _remember(terminology.clinical_status)
@@ -77,6 +80,15 @@ class Remembered:
         """See Terminology, here and below."""
         found: tuple[DrugMatch, ...] = self._drugs(concept, on)
         return found
+
+    def not_read(self, concept: Concept) -> NotRead:
+        """What of a medication's words is not understood."""
+        found: NotRead = self._not_read(concept)
+        return found
+
+    def is_ordinary(self, concept: Concept) -> bool:
+        """Whether a medication surely treats something else."""
+        return bool(self._is_ordinary(concept))
 
     def is_antineoplastic(self, concept: Concept) -> bool:
         """Whether an unmapped drug treats cancer."""

@@ -19,6 +19,7 @@ from cds_service.terminology.concepts import (
     Concept,
     DiagnosisMatch,
     DrugMatch,
+    NotRead,
     ObservationMatch,
     ProcedureMatch,
     ResponseMatch,
@@ -35,6 +36,7 @@ __all__ = [
     "Concept",
     "DiagnosisMatch",
     "DrugMatch",
+    "NotRead",
     "ObservationMatch",
     "ProcedureMatch",
     "ResponseMatch",
@@ -51,7 +53,15 @@ class Terminology:
         answers = maps["disease-status"]
         context = Context(answers["context"])
         relatives = maps["diagnoses"]["not_the_patient"]
-        self._drugs = Drugs(knowledge.drug_files, maps["regimen-names"], maps["purposes"], systems, context)
+        self._drugs = Drugs(
+            knowledge.drug_files,
+            maps["regimen-names"],
+            maps["purposes"],
+            maps["medication-words"],
+            (entry["text"] for name in ("purposes", "stop-reasons") for entry in maps[name]["phrases"]),
+            systems,
+            context,
+        )
         self._comorbidities = Comorbidities(maps["comorbidities"], relatives, systems, context)
         known = self._comorbidities.codes
         self._diagnoses = Diagnoses(maps["diagnoses"], known, answers["ignore"], systems, context)
@@ -86,6 +96,14 @@ class Terminology:
         with a doubt.
         """
         return self._drugs.find(concept, on)
+
+    def not_read(self, concept: Concept) -> NotRead:
+        """What of a medication's words stands for nothing known here; nothing of one that is coded."""
+        return self._drugs.not_read(concept)
+
+    def is_ordinary(self, concept: Concept) -> bool:
+        """Whether a medication is by its words or its code's group surely no treatment of the myeloma."""
+        return self._drugs.is_ordinary(concept)
 
     @property
     def unidentified(self) -> str:

@@ -42,6 +42,19 @@ class DrugMatch:
 
 
 @dataclass(frozen=True)
+class NotRead:
+    """What of a medication's words was not understood.
+
+    ``may_be`` are drugs whose names are off by a letter or two; ``likely`` says whether the words may well
+    stand for a treatment of the myeloma.
+    """
+
+    words: tuple[str, ...] = ()
+    may_be: tuple[str, ...] = ()
+    likely: bool = False
+
+
+@dataclass(frozen=True)
 class DiagnosisMatch:
     """A plasma-cell disorder; ``status`` None where neither code nor words tell where it stands."""
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from cds_service.terminology.codes import CodeIndex, Systems, entries_of, spelled
-from cds_service.terminology.concepts import Coding, Concept, DrugMatch
-from cds_service.terminology.words import Context, Lexicon, Mention, Phrase, Said, Word
+from cds_service.terminology.concepts import Coding, Concept, DrugMatch, NotRead
+from cds_service.terminology.medication_words import MedicationWords, tied
+from cds_service.terminology.words import Context, Lexicon, Mention, Phrase, Said, Word, fold
 
 _PLUS = frozenset({"plus", "and", "with", "piu", "con", "e"})
 _CONFIDENCE = ("verified2", "verified1", "decision", "recalled")
@@ -36,9 +38,12 @@ class Drugs:
         drug_files: Mapping[str, Any],
         regimens: Mapping[str, Any],
         purposes: Mapping[str, Any],
+        words: Mapping[str, Any],
+        reasons: Iterable[str],
         systems: Systems,
         context: Context,
     ) -> None:
+        """``words``: mappings/medication-words.yaml; ``reasons``: phrases of why a drug was given or not."""
         self._context = context
         self._systems = systems
         self._codes: CodeIndex[str] = CodeIndex(
@@ -74,6 +79,19 @@ class Drugs:
         self._against_cancer = frozenset(
             d["key"] for d in drug_files.values() if d["role"] in ("anti-myeloma", "unidentified")
         )
+        self._steroids = frozenset(d["key"] for d in drug_files.values() if d["role"] == "steroid")
+        self._key_of = {
+            frozenset(entry["components"]): entry["key"] for entry in reversed(regimens["regimens"])
+        }
+        self._other = MedicationWords(
+            words,
+            {_bare(n["text"]): d["key"] for d in drug_files.values() for n in d["names"]},
+            {_bare(n["text"]): tuple(e["components"]) for e in regimens["regimens"] for n in e["names"]},
+            self._steroids,
+            reasons,
+        )
+        # What no treatment of the myeloma is coded as; the code of one not known here may be anything.
+        self._other_groups = tuple(system for system, _ in self._antineoplastic_codes if system == "ATC")
         self.unidentified = next(iter(sorted(k for k, once in self._unidentified.items() if not once)), "")
 
     def find(self, concept: Concept, on: date | None) -> tuple[DrugMatch, ...]:
@@ -142,32 +160,132 @@ class Drugs:
         return next(iter(sorted(self._drugs_named(text) & self._one_off)), "")
 
     def _in_text(self, text: str, how: str) -> tuple[DrugMatch, ...]:
-        """Drugs named, or else the drugs of a regimen named; both where a plus ties them together."""
-        words = self._context.words(text)
-        mentions = self._words.mentions(words)
+        return self._read(self._context.words(text), how)[0]
+
+    def _read(self, words: tuple[Word, ...], how: str) -> tuple[tuple[DrugMatch, ...], set[int]]:
+        """Drugs named, or else the drugs of a regimen named; both where they are tied together.
+
+        Also the places of the words that were read, be it as said or as denied.
+        """
+        mentions = list(self._words.mentions(words))
+        composed = self._other.composed(words, mentions)
+        for at, drugs in composed.items():
+            confidence = self._other.confidence.get(drugs[0], "decision") if len(drugs) == 1 else "decision"
+            value: _Named | _Regimen = _Named(drugs[0], "")
+            if len(drugs) > 1:
+                value = _Regimen(self._key_of.get(frozenset(drugs), ""), drugs, ambiguous=False)
+            mentions.append(Mention(Phrase(words[at].text, value, confidence=confidence), at, at))
+        mentions.sort(key=lambda mention: mention.first)
         meant = self._meant(words, mentions)
         named = [m for m in meant if isinstance(m.value, _Named)]
-        regimens = [m for m in meant if isinstance(m.value, _Regimen)]
-        if any(isinstance(m.value, _Named) for m in mentions):
-            regimens = [m for m in regimens if any(_tied(words, m, other) for other in named)]
+        beside: dict[int, list[Mention[Any]]] = {}  # by the first word of a mention: those next to it
+        for one, other in pairwise(mentions):
+            beside.setdefault(one.first, []).append(other)
+            beside.setdefault(other.first, []).append(one)
+        regimens = [
+            m
+            for m in meant
+            if isinstance(m.value, _Regimen)
+            and (
+                not m.value.ambiguous
+                or _surely_a_regimen(words, m)
+                or any(_hangs_on(words, m, other) for other in beside.get(m.first, ()))
+            )
+        ]
+        with_drugs = any(isinstance(m.value, _Named) for m in mentions)
+        said = {m.first for m in named}
+        taken: dict[int, Mention[Any]] = {}
+        for number, m in enumerate(regimens):
+            near = beside.get(m.first, ())
+            first = not number and not with_drugs
+            if (
+                first
+                or any(n.first in said and self._belong(words, m, n) for n in near)
+                or any(n.first in taken and _hangs_on(words, m, n) for n in near)
+            ):
+                taken[m.first] = m
+        for m in reversed(regimens):  # what hangs on one that was taken from behind: VRd-PACE-Dara
+            if any(n.first in taken and _hangs_on(words, m, n) for n in beside.get(m.first, ())):
+                taken[m.first] = m
         by_drug: dict[str, DrugMatch] = {}
         for mention in named:
             drug, route = mention.value.drug, _told(mention.value.route)
             known = by_drug.get(drug)
             if known is None or (route and not known.route):
                 by_drug[drug] = DrugMatch(drug, route, how=how, confidence=mention.phrase.confidence)
-        for mention in regimens[:1]:
+        for _, mention in sorted(taken.items()):
             regimen = mention.value
-            if regimen.ambiguous and not _surely_a_regimen(words, mention):
-                continue
             for drug in regimen.components:
                 match = DrugMatch(
                     drug, how="regimen", confidence=mention.phrase.confidence, regimen=regimen.key
                 )
                 by_drug.setdefault(drug, match)
+        if taken and (composed or len(taken) > 1):  # a name that is built stands for all its drugs together
+            key = self._key_of.get(frozenset(by_drug), "")
+            by_drug = {drug: replace(match, how="regimen", regimen=key) for drug, match in by_drug.items()}
+        read = {at for m in mentions for at in range(m.first, m.last + 1)}
+        for mention in regimens:
+            # "lenalidomide 25 mg (D-Rd)" names the regimen that its drug is part of.
+            if mention.first not in taken and by_drug.keys().isdisjoint(mention.value.components):
+                read.difference_update(range(mention.first, mention.last + 1))
         # "Study drug: daratumumab" is daratumumab.
         identified = {drug: match for drug, match in by_drug.items() if drug not in self._unidentified}
-        return tuple((identified or by_drug).values())
+        return tuple((identified or by_drug).values()), read
+
+    def _belong(self, words: tuple[Word, ...], regimen: Mention[Any], named: Mention[Any]) -> bool:
+        """Whether a regimen is given with the drug named beside it, rather than named as what holds it."""
+        if _tied(words, regimen, named) or _hangs_on(words, regimen, named):
+            return True
+        drug = named.value.drug
+        counts = drug in self._against_cancer or drug in self._steroids
+        return (
+            counts and drug not in regimen.value.components and _hangs_on(words, regimen, named, loose=True)
+        )
+
+    def not_read(self, concept: Concept) -> NotRead:
+        """What of the words of a medication is neither a name nor says anything else that is understood.
+
+        Nothing of it where a code says which drug it is. ``likely``: whether it may well have been a
+        treatment of the myeloma: beside one, a known drug but for a letter, or like a regimen.
+        """
+        texts = [coding.display for coding in concept.codings if coding.display]
+        if any(self._codes.find(coding, None) is not None for coding in concept.codings):
+            return NotRead()
+        texts += [concept.text] if concept.text else []
+        unread: list[NotRead] = []
+        for text in reversed(texts):
+            words = self._context.words(text)
+            matches, read = self._read(words, "text")
+            left = self._other.left_over(words, read)
+            may_be = self._other.may_be(words, left)
+            told = tuple(words[at].raw for at in left)
+            if matches:
+                drugs = {match.drug for match in matches}
+                likely = bool(left) and not drugs.isdisjoint(self._against_cancer | self._steroids)
+                return NotRead(told, may_be, likely)
+            likely = bool(may_be) or self._other.looks_like_treatment(words, left)
+            unread.append(NotRead(told, may_be, likely))
+        if self._is_of_another_group(concept) or not all(one.likely for one in unread):
+            return NotRead()
+        return unread[0] if unread else NotRead()
+
+    def _is_of_another_group(self, concept: Concept) -> bool:
+        """Whether a code says that a medication is none against cancer and no steroid."""
+        coded = [c for c in concept.codings if self._systems.short(c.system) in self._other_groups and c.code]
+        return bool(coded) and not any(
+            spelled("ATC", c.code)[0].startswith(
+                (*(p for s, p in self._antineoplastic_codes if s == "ATC"), "H02")
+            )
+            for c in coded
+        )
+
+    def is_ordinary(self, concept: Concept) -> bool:
+        """Whether nothing in the words is unknown, or a code says that it treats something else."""
+        return self._is_of_another_group(concept) or not any(
+            self._other.left_over(words := self._context.words(text), self._read(words, "text")[1])
+            for text in (concept.text, *(coding.display for coding in concept.codings))
+            if text
+        )
 
     def _meant(self, words: tuple[Word, ...], mentions: Iterable[Mention[Any]]) -> list[Mention[Any]]:
         """Mentions that are neither negated nor hypothetical; past ones only where nothing else is said."""
@@ -206,6 +324,20 @@ def _tied(words: tuple[Word, ...], one: Mention[Any], other: Mention[Any]) -> bo
     if not between:
         return "+" in words[second.first].before or "/" in words[second.first].before
     return len(between) == 1 and between[0].text in _PLUS
+
+
+def _hangs_on(
+    words: tuple[Word, ...], one: Mention[Any], other: Mention[Any], *, loose: bool = False
+) -> bool:
+    """Whether a hyphen, slash or plus ties two mentions; ``loose``: or nothing at all stands between them."""
+    first, second = sorted((one, other), key=lambda mention: mention.first)
+    if second.first != first.last + 1:
+        return False
+    return tied(words, second.first) or (loose and not words[second.first].before.strip())
+
+
+def _bare(text: str) -> str:
+    return "".join(sign for sign in fold(text) if sign.isalnum())
 
 
 def _surely_a_regimen(words: tuple[Word, ...], mention: Mention[Any]) -> bool:

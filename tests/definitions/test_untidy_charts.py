@@ -521,3 +521,16 @@ def test_a_progression_of_long_before_does_not_tell_why_a_line_ended(knowledge, 
         given("carfilzomib", "2025-03-01", ongoing=True, line=2),
     )
     assert state.drugs["lenalidomide"].status == status
+
+
+@pytest.mark.parametrize("kind", ["relapse", "progression"])
+def test_a_relapse_before_the_first_drug_on_record_leaves_the_history_incomplete(knowledge, kind) -> None:
+    text = DateSpan.on("2012-01-01")
+    state = state_of(
+        knowledge,
+        myeloma(onset="2008-01-10"),
+        ResponseFact(f"Observation/{kind}", text, progression=True, text=kind),
+        *regimen("bortezomib dexamethasone", "2012-02-01", "2013-01-01", "progression"),
+    )
+    assert state.prior_lines is None
+    assert status(state, "melphalan", "daratumumab") == ["unknown", "unknown"]

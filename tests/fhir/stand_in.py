@@ -12,6 +12,7 @@ from cds_service.terminology import (
     Concept,
     DiagnosisMatch,
     DrugMatch,
+    NotRead,
     ObservationMatch,
     ProcedureMatch,
     ResponseMatch,
@@ -87,6 +88,12 @@ class StandIn:
             if word in _DRUGS:
                 return (DrugMatch(drug=_DRUGS[word], how="code", confidence="verified2"),)
         return ()
+
+    def not_read(self, concept: Concept) -> NotRead:
+        return NotRead()
+
+    def is_ordinary(self, concept: Concept) -> bool:
+        return not self.is_antineoplastic(concept)
 
     def is_antineoplastic(self, concept: Concept) -> bool:
         return "l01" in _words(concept) or "chemotherapy" in _words(concept)
