@@ -537,7 +537,7 @@ def _is_treatment(reading: Reading, chart: Chart, course: _Course, concepts: lis
     if any(chart.terminology.is_ordinary(concept) for concept in concepts):
         return False
     quiet = Reading(reading.data, reading.reference)  # an ordinary drug's reasons are nothing to complain of
-    notes = quiet.notes()
+    notes = quiet.notes(chart.as_of)
     if course.stop_known and not course.ongoing:
         stop, _ = _stopped_because(quiet, chart, notes)
         if stop in (StopReason.PROGRESSION, StopReason.NO_RESPONSE):
