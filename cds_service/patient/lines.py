@@ -125,7 +125,7 @@ def count_lines(
             and (following is None or s.first.earliest < following.earliest)
         ]
         # A toxicity or a wish that the chart gives as reason is one: nothing else need be presumed.
-        borne = draft.starts_because in ("toxicity", "other-change")
+        borne = draft.starts_because in ("toxicity", "other-change", "unknown")
         reasoned = borne and draft.certainty is not Certainty.PRESUMED
         if place and not draft.explained and not reasoned:
             # With lines missing in between, the one before ended on some day before this one began.
@@ -228,6 +228,7 @@ _REASON_ORDER = (
     "toxicity",
     "second-transplant",
     "other-change",
+    "unknown",
 )
 
 
@@ -271,14 +272,16 @@ def _new_line_reason(
     event = _event_between(events, since.latest, course.first)
     if event is not None and event.on.earliest > since.earliest:
         return ("restart" if known_drug else "progression"), event.certainty
-    if not numbered_apart and (
+    belongs = (
         known_drug
         or not line.courses  # a transplant alone so far
         or _assembled(line, course, numbers)
         or _planned_after_transplant(line, course, numbers)
         or _planned_maintenance(line, course, responses, treatment, numbers)
-    ):
-        return None
+    )
+    if belongs:
+        # A number of its own is honoured, and that dates and reasons say otherwise is told with the line.
+        return ("unknown", Certainty.DOCUMENTED) if numbered_apart else None
     return _reason_by_stops(line, course, numbers)
 
 
@@ -474,6 +477,10 @@ def _line(
         text = sentence(
             knowledge.definitions, "line", "charted-number", charted=str(charted), counted=str(counted)
         )
+        where = draft.courses[0].derived_from[0]
+        issues.append(Issue(Severity.WARNING, "line-number", text.in_language(language), where))
+    if draft.starts_because == "unknown" and charted:
+        text = sentence(knowledge.definitions, "line", "numbered-apart", charted=str(charted))
         where = draft.courses[0].derived_from[0]
         issues.append(Issue(Severity.WARNING, "line-number", text.in_language(language), where))
     drugs = sorted(

@@ -51,6 +51,7 @@ from cds_service.patient.types import (
 )
 from cds_service.record import (
     MYELOMA,
+    RESPONDING,
     ClinicalRecord,
     DateSpan,
     DiagnosisFact,
@@ -183,6 +184,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
             *remarks.issues,
             *own.issues,
             *_not_charted(implied, knowledge, language),
+            *_contradictions(record, knowledge, language),
         ),
         out_of_scope=out_of_scope,
     )
@@ -241,6 +243,23 @@ def _transformed(record: ClinicalRecord) -> tuple[DiagnosisFact, ...]:
         and d.status is not DiagnosisStatus.RELAPSE
         and any(d.onset and p.earliest < d.onset.earliest for p in precursors)
     )
+
+
+def _contradictions(record: ClinicalRecord, knowledge: Knowledge, language: str) -> Iterator[Issue]:
+    """An issue for each day on which both a progression and a response are charted."""
+    failed = {r.on for r in record.responses if r.progression and r.on and r.on.exact}
+    for response in record.responses:
+        if response.category in RESPONDING and response.category and response.on in failed:
+            text = sentence(
+                knowledge.definitions,
+                "response",
+                "conflict",
+                category=response.category.value,
+                date=str(response.on),
+            )
+            yield Issue(
+                Severity.WARNING, "conflicting-response", text.in_language(language), response.reference
+            )
 
 
 def _not_charted(implied: Sequence[ProcedureFact], knowledge: Knowledge, language: str) -> Iterator[Issue]:
