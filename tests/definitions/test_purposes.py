@@ -522,3 +522,25 @@ def test_a_regimen_before_a_transplant_whose_end_nobody_charted_is_no_mobilisati
     assert state.purposes == ()
     alone = state_of(knowledge, given("cyclophosphamide", "2020-08-10"), ASCT)
     assert [p.purpose for p in alone.purposes] == ["mobilisation"]
+
+
+def test_an_infusion_without_its_day_is_that_of_the_product_on_record(knowledge):
+    undated = replace(procedure("cart-infusion", "2024-08-15"), on=None)
+    state = state_of(
+        knowledge, *FIRST, undated, given("ciltacabtagene-autoleucel", "2024-08-16", "2024-08-16")
+    )
+    assert [line.drugs for line in state.lines][1:] == [("ciltacabtagene-autoleucel",)]
+    assert state.drugs["idecabtagene-vicleucel"].status.value == "naive"
+
+
+def test_the_sentence_names_what_tells_the_purpose(knowledge):
+    beside = [
+        given("cyclophosphamide", "2022-03-01", "2022-03-03"),
+        given("fludarabine", "2022-03-01", "2022-03-03"),
+    ]
+    before = [given("melphalan", "2020-08-18", "2020-08-19"), ASCT]
+    dose = [given("melphalan", "2020-08-18", "2020-08-19", dose="100 mg/m2", route="IV")]
+    told = [state_of(knowledge, *VRD, *facts).purposes[0].because for facts in (beside, before, dose)]
+    assert ["fludarabine" in told[0], "autologous transplant" in told[1], "100 mg/m2" in told[2]] == [
+        True
+    ] * 3
