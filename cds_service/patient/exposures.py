@@ -59,9 +59,8 @@ class Course:
     presumed: bool  # known from orders only
     one_off: bool
     derived_from: tuple[str, ...]
-    given_until: (
-        date  # how far the gap to a next entry is bridged: the last day that its end, as charted, allows
-    )
+    end_told_from: DateSpan  # the first dose of the entry that tells the end
+    given_until: date  # the last day that the end, as charted, allows: from here a gap is bridged
     failed: DateSpan | None = None  # the end of the entry that gives progression or non-response as reason
 
     @property
@@ -115,6 +114,7 @@ def _course(fact: DrugFact, one_off: bool, as_of: date) -> Course:
         presumed=fact.given is Given.ORDERED,
         one_off=one_off,
         derived_from=(fact.reference,),
+        end_told_from=first,
         # A supply or a month of stopping reaches to its last day; an undated stop bridges nothing.
         given_until=last.latest if fact.last_dose is not None or last.exact else last.earliest,
         failed=_failed_on(fact, first, last, as_of),
@@ -174,6 +174,7 @@ def _joined(a: Course, b: Course) -> Course:
         presumed=a.presumed and b.presumed,
         one_off=a.one_off,
         derived_from=tuple(sorted({*a.derived_from, *b.derived_from})),
+        end_told_from=later.end_told_from,
         given_until=max(a.given_until, b.given_until),
         failed=min(ends, default=None, key=lambda s: (s.latest, s.earliest)),
     )
@@ -203,7 +204,8 @@ def _tells_the_end(a: Course, b: Course) -> Course:
     closer, wider = sorted((a, b), key=lambda c: (c.last.latest - c.last.earliest).days)
     # Of two ends that may be the same day, the one that is known better; a later entry has a later end.
     same_end = wider.last.earliest <= closer.last.earliest and closer.last.latest <= wider.last.latest
-    if a.ongoing == b.ongoing and a.last != b.last and same_end and wider.first.latest <= closer.last.latest:
+    begun_before = wider.end_told_from.latest <= closer.last.latest
+    if a.ongoing == b.ongoing and a.last != b.last and same_end and begun_before:
         return closer
     return max(
         (a, b),

@@ -534,3 +534,16 @@ def test_a_relapse_before_the_first_drug_on_record_leaves_the_history_incomplete
     )
     assert state.prior_lines is None
     assert status(state, "melphalan", "daratumumab") == ["unknown", "unknown"]
+
+
+def test_a_copy_of_an_exact_entry_beside_a_month_changes_nothing(knowledge):
+    month, exact, copy = (
+        given("dexamethasone", *days, reference=f"MedicationStatement/{number}")
+        for number, days in enumerate(
+            [("2015-01", "2015-01"), ("2015-01-03", "2015-01-04"), ("2015-01-03", "2015-01-04")]
+        )
+    )
+    once, twice = (
+        state_of(knowledge, *facts).drugs["dexamethasone"] for facts in ((month, exact), (month, exact, copy))
+    )
+    assert (str(once.first), str(once.last)) == (str(twice.first), str(twice.last))
