@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from cds_service.knowledge.load import text_of
+from cds_service.knowledge.entries import text_of
 from cds_service.knowledge.types import Text
 
 _TOKEN = re.compile(r"\{\{([^{}]+)\}\}")

@@ -7,13 +7,11 @@ a sentence with its file, so an author mends a file in one go.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,29 +20,18 @@ import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from cds_service.knowledge.types import (
-    Caution,
-    Condition,
-    Disagreement,
-    Dose,
-    Drug,
-    DrugClass,
-    Evidence,
-    EvidenceResult,
-    Knowledge,
-    KnowledgeVersion,
-    Label,
-    Pathway,
-    Regimen,
-    Rule,
-    Source,
-    Text,
+from cds_service.knowledge.entries import (
+    cautions_of,
+    class_of,
+    drug_of,
+    evidence_of,
+    pathways_of,
+    regimen_of,
 )
+from cds_service.knowledge.references import dangling
+from cds_service.knowledge.types import Knowledge, KnowledgeVersion
 
 FOLDERS = ("mappings", "pathways", "cards")
-VERBS = ("recommend", "prefer", "support", "consider", "allow", "deprioritise", "avoid", "caution")
-"""What a rule may say of regimens; the first five speak for one, strongest first."""
-
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SCHEMAS = Path(__file__).resolve().parent / "schemas"
 
@@ -163,203 +150,6 @@ def _files(folder: Path) -> dict[PurePosixPath, Path]:
     }
 
 
-def text_of(raw: Any) -> Text:
-    """A Text of ``{en: ..., it: ...}`` or of a plain string."""
-    return Text(raw["en"], raw.get("it")) if isinstance(raw, Mapping) else Text(str(raw))
-
-
-def source_of(raw: Mapping[str, Any] | None) -> Source:
-    """A Source of its mapping; unknown members are left to the raw file."""
-    known = Source.__dataclass_fields__
-    return Source(**{key: str(value) for key, value in (raw or {}).items() if key in known})
-
-
-def condition_of(raw: Any) -> Condition:
-    """A Condition of its mapping with exactly one key. Raises ValueError if it has another number."""
-    if not isinstance(raw, Mapping) or len(raw) != 1:
-        raise ValueError(f"a condition is a mapping with exactly one key, not {raw!r}")
-    (op, argument), *_ = raw.items()
-    if op in ("all", "any"):
-        return Condition(op, tuple(condition_of(child) for child in argument))
-    if op == "not":
-        return Condition(op, (condition_of(argument),))
-    return Condition(op, argument=argument)
-
-
-def _maybe_condition(raw: Any) -> Condition | None:
-    return None if raw is None else condition_of(raw)
-
-
-def _drug(raw: Mapping[str, Any]) -> Drug:
-    # The code an order carries: the plain ingredient, seen by us, still valid.
-    def rank(code: Mapping[str, Any]) -> tuple[bool, bool]:
-        retired = "retired" in code.get("note", "") or "old" in code.get("note", "").casefold()
-        return (retired, code.get("confidence") != "verified2")
-
-    order_codes: dict[str, tuple[str, str]] = {}
-    for code in sorted(raw.get("codes", ()), key=rank):
-        plain = code["system"] in ("ATC", "UNII") or code.get("kind") == "ingredient"
-        if code["system"] in ("ATC", "UNII", "RxNorm") and plain and code.get("confidence") != "recalled":
-            order_codes.setdefault(code["system"], (code["code"], code.get("display") or raw["key"]))
-    return Drug(
-        key=raw["key"],
-        name=text_of(raw["name"]),
-        classes=tuple(raw["classes"]),
-        role=raw["role"],
-        dose_interval_days=int(raw["dose_interval_days"]),
-        one_off=bool(raw.get("one_off", False)),
-        order_codes=order_codes,
-    )
-
-
-def _class(raw: Mapping[str, Any]) -> DrugClass:
-    return DrugClass(
-        key=raw["key"],
-        name=text_of(raw["name"]),
-        carries_over=bool(raw["carries_over"]),
-        counts=bool(raw["counts"]),
-        union_of=tuple(raw.get("union_of", ())),
-        modality=str(raw.get("modality", "")),
-        source=source_of(raw.get("source")),
-    )
-
-
-def _dose(raw: Mapping[str, Any]) -> Dose:
-    return Dose(
-        drug=raw["drug"],
-        amount=raw.get("amount"),
-        amount_text=str(raw.get("amount_text", "")),
-        unit=raw.get("unit", ""),
-        route=raw.get("route", ""),
-        days=tuple(raw.get("days", ())),
-        days_text=str(raw.get("days_text", "")),
-        cycles=str(raw.get("cycles", "")),
-        alternative=bool(raw.get("alternative", False)),
-        step_up=bool(raw.get("step_up", False)),
-        regions=tuple(raw.get("regions", ())),
-    )
-
-
-def _label(raw: Mapping[str, Any]) -> Label:
-    return Label(
-        region=raw["region"],
-        status=raw["status"],
-        since=str(raw.get("since", "")),
-        until=str(raw.get("until", "")),
-        when=_maybe_condition(raw.get("when")),
-        formulation=str(raw.get("formulation", "")),
-        source=source_of(raw.get("source")),
-        text=text_of(raw["gate"]) if "gate" in raw else None,
-    )
-
-
-def _regimen(raw: Mapping[str, Any]) -> Regimen:
-    return Regimen(
-        key=raw["key"],
-        display=raw["display"],
-        name=raw["name"],
-        abbreviations=tuple(raw.get("abbreviations", ())),
-        components=tuple(raw["components"]),
-        supporting=tuple(raw.get("supporting", ())),
-        cycle=str(raw.get("cycle", "")),
-        doses=tuple(_dose(dose) for dose in raw.get("doses", ())),
-        dose_source=source_of(raw.get("dose_source")),
-        labels=tuple(_label(label) for label in raw["labels"]),
-        burden=text_of(raw.get("burden", "")),
-        notes=tuple(text_of(note) for note in raw.get("notes", ())),
-    )
-
-
-def _cautions(raw: Mapping[str, Any]) -> tuple[Caution, ...]:
-    return tuple(
-        Caution(
-            drug=raw["drug"],
-            concept=entry["concept"],
-            when=_maybe_condition(entry.get("when")),
-            bars=bool(entry.get("bars", False)),
-            text=text_of(entry["text"]),
-            source=source_of(entry.get("source")),
-        )
-        for entry in raw["cautions"]
-    )
-
-
-def _evidence(raw: Mapping[str, Any]) -> Evidence:
-    return Evidence(
-        id=raw["id"],
-        trial=raw["trial"],
-        regimen=raw.get("regimen", ""),
-        control=str(raw.get("control", "")),
-        when=_maybe_condition(raw.get("when")),
-        results=tuple(
-            EvidenceResult(
-                population=text_of(result["population"]),
-                when=_maybe_condition(result.get("when")),
-                headline=text_of(result["headline"]),
-            )
-            for result in raw.get("results", ())
-        ),
-        data=raw,
-        source=source_of(raw.get("source")),
-    )
-
-
-def _rules(raw: Mapping[str, Any], first_position: int) -> Iterator[Rule]:
-    for offset, entry in enumerate(raw["rules"]):
-        verb = next(verb for verb in VERBS if verb in entry)
-        target = entry[verb]
-        containing = tuple(target["containing"]) if isinstance(target, Mapping) else ()
-        effective = entry["effective"]
-        yield Rule(
-            id=entry["id"],
-            pathway=raw["id"],
-            when=condition_of(entry["when"]),
-            verb=verb,
-            regimens=() if containing else tuple(target),
-            containing=containing,
-            because=text_of(entry["because"]),
-            source=source_of(raw["source"] | entry["source"]),
-            effective_from=date.fromisoformat(effective["from"]),
-            effective_to=date.fromisoformat(effective["to"]) if "to" in effective else None,
-            position=first_position + offset,
-        )
-
-
-def _pathways(files: Mapping[str, Any], composed: Iterable[Any]) -> dict[str, Pathway]:
-    rules: dict[str, tuple[Rule, ...]] = {}
-    for number, raw in enumerate(files.values()):
-        rules[raw["id"]] = tuple(_rules(raw, number * 1000))
-    pathways = {
-        raw["id"]: Pathway(
-            id=raw["id"],
-            title=text_of(raw["title"]),
-            sources=(raw["id"],),
-            rules=rules[raw["id"]],
-            disagreements=(),
-            cited=source_of(raw["source"]),
-        )
-        for raw in files.values()
-    }
-    for raw in composed:
-        pathways[raw["id"]] = Pathway(
-            id=raw["id"],
-            title=text_of(raw["title"]),
-            sources=tuple(raw["sources"]),
-            rules=tuple(rule for source in raw["sources"] for rule in rules.get(source, ())),
-            disagreements=tuple(
-                Disagreement(
-                    id=entry["id"],
-                    when=condition_of(entry["when"]),
-                    text=text_of(entry["text"]),
-                    source=source_of(entry["source"]),
-                )
-                for entry in raw.get("disagreements", ())
-            ),
-            cited=source_of(raw.get("source")),
-        )
-    return pathways
-
-
 @dataclass(frozen=True)
 class _Raw:
     """The files as loaded, by path below the root."""
@@ -407,19 +197,19 @@ def load(overlay: Path | None = None) -> Knowledge:
     sequencing = {content["id"]: content for content in raw.under("pathways/sequencing").values()}
     knowledge = Knowledge(
         version=KnowledgeVersion(about["version"], raw.sha256, about["effective"]),
-        drugs={key: _drug(content) for key, content in drug_files.items()},
-        classes={entry["key"]: _class(entry) for entry in raw.under("mappings")["classes"]["classes"]},
-        regimens={c["key"]: _regimen(c) for c in raw.under("pathways/regimens").values()},
-        cautions={c["drug"]: _cautions(c) for c in raw.under("pathways/drugs").values()},
-        evidence={c["id"]: _evidence(c) for c in raw.under("pathways/evidence").values()},
-        pathways=_pathways(sequencing, composed),
+        drugs={key: drug_of(content) for key, content in drug_files.items()},
+        classes={entry["key"]: class_of(entry) for entry in raw.under("mappings")["classes"]["classes"]},
+        regimens={c["key"]: regimen_of(c) for c in raw.under("pathways/regimens").values()},
+        cautions={c["drug"]: cautions_of(c) for c in raw.under("pathways/drugs").values()},
+        evidence={c["id"]: evidence_of(c) for c in raw.under("pathways/evidence").values()},
+        pathways=pathways_of(sequencing, composed),
         definitions=raw.under("pathways/definitions"),
         mappings=raw.under("mappings"),
         drug_files=drug_files,
         cards=raw.under("cards"),
         gaps=tuple(_gaps(raw)),
     )
-    findings = list(_dangling(knowledge))
+    findings = list(dangling(knowledge))
     if findings:
         raise KnowledgeError(findings)
     return knowledge
@@ -439,91 +229,3 @@ def _gaps(raw: _Raw) -> Iterator[str]:
     for path, content in raw.files.items():
         if path.parts[0] != "mappings":
             yield from texts(content, path.as_posix())
-
-
-def _leaves(condition: Condition | None) -> Iterator[Condition]:
-    if condition is None:
-        return
-    if condition.op in ("all", "any", "not"):
-        for child in condition.children:
-            yield from _leaves(child)
-    else:
-        yield condition
-
-
-def _dangling(k: Knowledge) -> Iterator[str]:
-    """Every key that names something no file defines, each with the nearest one that exists."""
-
-    def missing(what: str, key: str, known: Iterable[str], place: str, folder: str) -> Iterator[str]:
-        known = list(known)
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f' Nearest: "{near[0]}".' if near else ""
-            yield f'{place}: names {what} "{key}", which {folder} does not define.{hint}'
-
-    drugs_and_classes = [*k.drugs, *k.classes]
-    comorbidities = [entry["key"] for entry in k.mappings["comorbidities"]["comorbidities"]]
-    observations = [entry["key"] for entry in k.mappings["observations"]["observations"]]
-    named: dict[str, Callable[[Any], Iterable[str]]] = {
-        "exposed_to": lambda a: [a] if isinstance(a, str) else a,
-        "refractory_to": lambda a: [a] if isinstance(a, str) else a,
-        "naive_to": lambda a: [a] if isinstance(a, str) else a,
-        "intolerant_of": lambda a: [a] if isinstance(a, str) else a,
-        "count_refractory": lambda a: [a["class"]],
-        "count_exposed": lambda a: [a["class"]],
-    }
-
-    def condition(c: Condition | None, place: str) -> Iterator[str]:
-        for leaf in _leaves(c):
-            if leaf.op in named:
-                for key in named[leaf.op](leaf.argument):
-                    yield from missing("drug or class", key, drugs_and_classes, place, "mappings/")
-            elif leaf.op == "has":
-                yield from missing(
-                    "comorbidity",
-                    leaf.argument["concept"],
-                    comorbidities,
-                    place,
-                    "mappings/comorbidities.yaml",
-                )
-            elif leaf.op == "lab":
-                yield from missing(
-                    "observation", leaf.argument["concept"], observations, place, "mappings/observations.yaml"
-                )
-
-    for drug in k.drugs.values():
-        for key in drug.classes:
-            yield from missing(
-                "class", key, k.classes, f"mappings/drugs, {drug.key}", "mappings/classes.yaml"
-            )
-    for regimen in k.regimens.values():
-        place = f"pathways/regimens, {regimen.key}"
-        for key in regimen.components:
-            yield from missing("drug", key, k.drugs, place, "mappings/drugs/")
-        for dose in regimen.doses:
-            known = (*regimen.components, *regimen.supporting)
-            yield from missing("component", dose.drug, known, place, "the regimen")
-        for label in regimen.labels:
-            yield from condition(label.when, place)
-    for drug_key, cautions in k.cautions.items():
-        yield from missing("drug", drug_key, k.drugs, "pathways/drugs", "mappings/drugs/")
-        for caution in cautions:
-            yield from condition(caution.when, f"pathways/drugs, {drug_key}, {caution.concept}")
-    for evidence in k.evidence.values():
-        place = f"pathways/evidence, {evidence.id}"
-        if evidence.regimen:
-            yield from missing("regimen", evidence.regimen, k.regimens, place, "pathways/regimens/")
-        for when in (evidence.when, *(result.when for result in evidence.results)):
-            yield from condition(when, place)
-    for pathway in k.pathways.values():
-        for source in pathway.sources:
-            yield from missing("source", source, k.pathways, f"pathways/{pathway.id}", "pathways/sequencing/")
-        for rule in pathway.rules if pathway.sources == (pathway.id,) else ():
-            place = f"pathways/sequencing/{pathway.id}.yaml, rule {rule.id}"
-            yield from condition(rule.when, place)
-            for key in rule.regimens:
-                yield from missing("regimen", key, k.regimens, place, "pathways/regimens/")
-            for key in rule.containing:
-                yield from missing("drug or class", key, drugs_and_classes, place, "mappings/")
-        for disagreement in pathway.disagreements:
-            yield from condition(disagreement.when, f"pathways/{pathway.id}.yaml, {disagreement.id}")

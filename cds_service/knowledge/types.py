@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+VERBS = ("recommend", "prefer", "support", "consider", "allow", "deprioritise", "avoid", "caution")
+"""What a rule may say of regimens; the first five speak for one, strongest first."""
+
 
 @dataclass(frozen=True)
 class Text:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from cds_service.knowledge.load import VERBS
-from cds_service.knowledge.types import Knowledge, Pathway, Regimen, Rule, Text
+from cds_service.knowledge.types import VERBS, Knowledge, Pathway, Regimen, Rule, Text
 from cds_service.knowledge.wording import sentence
 from cds_service.patient.types import PatientState
 from cds_service.sequencing import safety

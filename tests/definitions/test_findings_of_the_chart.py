@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from cds_service.knowledge.load import condition_of
+from cds_service.knowledge.entries import condition_of
 from cds_service.patient.biology import biology
 from cds_service.patient.fertility import fertility
 from cds_service.patient.serology import serology

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from cds_service.knowledge.load import condition_of
+from cds_service.knowledge.entries import condition_of
 from cds_service.patient.state import derive
 from cds_service.record import ComorbidityFact, DateSpan, Measurement
 from cds_service.sequencing.conditions import Evaluator

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from cds_service.knowledge.load import VERBS
+from cds_service.knowledge.types import VERBS
 from cds_service.patient.state import derive
 from cds_service.record import AllergyFact, ComorbidityFact, DateSpan, Measurement
 from cds_service.sequencing.choose import choose

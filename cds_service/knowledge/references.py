@@ -1,0 +1,98 @@
+"""Every key of the knowledge that names something no file defines: a sentence each, with the nearest one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from cds_service.knowledge.types import Condition, Knowledge
+
+
+def leaves(condition: Condition | None) -> Iterator[Condition]:
+    """The leaves of a condition, in its order."""
+    if condition is None:
+        return
+    if condition.op in ("all", "any", "not"):
+        for child in condition.children:
+            yield from leaves(child)
+    else:
+        yield condition
+
+
+def dangling(k: Knowledge) -> Iterator[str]:
+    """Every key that names something no file defines, each with the nearest one that exists."""
+
+    def missing(what: str, key: str, known: Iterable[str], place: str, folder: str) -> Iterator[str]:
+        known = list(known)
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f' Nearest: "{near[0]}".' if near else ""
+            yield f'{place}: names {what} "{key}", which {folder} does not define.{hint}'
+
+    drugs_and_classes = [*k.drugs, *k.classes]
+    comorbidities = [entry["key"] for entry in k.mappings["comorbidities"]["comorbidities"]]
+    observations = [entry["key"] for entry in k.mappings["observations"]["observations"]]
+    named: dict[str, Callable[[Any], Iterable[str]]] = {
+        "exposed_to": lambda a: [a] if isinstance(a, str) else a,
+        "refractory_to": lambda a: [a] if isinstance(a, str) else a,
+        "naive_to": lambda a: [a] if isinstance(a, str) else a,
+        "intolerant_of": lambda a: [a] if isinstance(a, str) else a,
+        "count_refractory": lambda a: [a["class"]],
+        "count_exposed": lambda a: [a["class"]],
+    }
+
+    def condition(c: Condition | None, place: str) -> Iterator[str]:
+        for leaf in leaves(c):
+            if leaf.op in named:
+                for key in named[leaf.op](leaf.argument):
+                    yield from missing("drug or class", key, drugs_and_classes, place, "mappings/")
+            elif leaf.op == "has":
+                yield from missing(
+                    "comorbidity",
+                    leaf.argument["concept"],
+                    comorbidities,
+                    place,
+                    "mappings/comorbidities.yaml",
+                )
+            elif leaf.op == "lab":
+                yield from missing(
+                    "observation", leaf.argument["concept"], observations, place, "mappings/observations.yaml"
+                )
+
+    for drug in k.drugs.values():
+        for key in drug.classes:
+            yield from missing(
+                "class", key, k.classes, f"mappings/drugs, {drug.key}", "mappings/classes.yaml"
+            )
+    for regimen in k.regimens.values():
+        place = f"pathways/regimens, {regimen.key}"
+        for key in regimen.components:
+            yield from missing("drug", key, k.drugs, place, "mappings/drugs/")
+        for dose in regimen.doses:
+            known = (*regimen.components, *regimen.supporting)
+            yield from missing("component", dose.drug, known, place, "the regimen")
+        for label in regimen.labels:
+            yield from condition(label.when, place)
+    for drug_key, cautions in k.cautions.items():
+        yield from missing("drug", drug_key, k.drugs, "pathways/drugs", "mappings/drugs/")
+        for caution in cautions:
+            yield from condition(caution.when, f"pathways/drugs, {drug_key}, {caution.concept}")
+    for evidence in k.evidence.values():
+        place = f"pathways/evidence, {evidence.id}"
+        if evidence.regimen:
+            yield from missing("regimen", evidence.regimen, k.regimens, place, "pathways/regimens/")
+        for when in (evidence.when, *(result.when for result in evidence.results)):
+            yield from condition(when, place)
+    for pathway in k.pathways.values():
+        for source in pathway.sources:
+            yield from missing("source", source, k.pathways, f"pathways/{pathway.id}", "pathways/sequencing/")
+        for rule in pathway.rules if pathway.sources == (pathway.id,) else ():
+            place = f"pathways/sequencing/{pathway.id}.yaml, rule {rule.id}"
+            yield from condition(rule.when, place)
+            for key in rule.regimens:
+                yield from missing("regimen", key, k.regimens, place, "pathways/regimens/")
+            for key in rule.containing:
+                yield from missing("drug or class", key, drugs_and_classes, place, "mappings/")
+        for disagreement in pathway.disagreements:
+            yield from condition(disagreement.when, f"pathways/{pathway.id}.yaml, {disagreement.id}")
