@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 from cds_service.knowledge.types import (
     VERBS,
+    Advice,
     Caution,
+    Component,
     Condition,
-    Disagreement,
+    Conflict,
     Dose,
+    DoseAdjustment,
     Drug,
     DrugClass,
     Evidence,
+    EvidenceConflict,
     EvidenceResult,
+    Gap,
+    Gate,
+    HardStop,
     Label,
     Pathway,
     Regimen,
+    Remark,
+    Review,
     Rule,
+    Site,
     Source,
+    Statement,
+    Target,
     Text,
 )
 
@@ -34,6 +47,11 @@ def source_of(raw: Mapping[str, Any] | None) -> Source:
     """A Source of its mapping; unknown members are left to the raw file."""
     known = Source.__dataclass_fields__
     return Source(**{key: str(value) for key, value in (raw or {}).items() if key in known})
+
+
+def reviews_of(raw: Mapping[str, Any]) -> tuple[Review, ...]:
+    """The clinical approvals of an entry; none where it has no such member."""
+    return tuple(Review(entry["role"], entry["on"]) for entry in raw.get("reviewed", ()))
 
 
 def condition_of(raw: Any) -> Condition:
@@ -102,6 +120,7 @@ def _dose(raw: Mapping[str, Any]) -> Dose:
         alternative=bool(raw.get("alternative", False)),
         step_up=bool(raw.get("step_up", False)),
         regions=tuple(raw.get("regions", ())),
+        when=_maybe_condition(raw.get("when")),
     )
 
 
@@ -133,21 +152,56 @@ def regimen_of(raw: Mapping[str, Any]) -> Regimen:
         labels=tuple(_label(label) for label in raw["labels"]),
         burden=text_of(raw.get("burden", "")),
         notes=tuple(text_of(note) for note in raw.get("notes", ())),
+        history_only=bool(raw.get("history_only", False)),
+        no_rule=str(raw.get("no_rule", "")),
+        last_checked=raw["last_checked"],
+        reviewed=reviews_of(raw),
     )
 
 
-def cautions_of(raw: Mapping[str, Any]) -> tuple[Caution, ...]:
-    """The cautions of one file of pathways/drugs."""
-    return tuple(
-        Caution(
-            drug=raw["drug"],
-            concept=entry["concept"],
-            when=_maybe_condition(entry.get("when")),
-            bars=bool(entry.get("bars", False)),
-            text=text_of(entry["text"]),
-            source=source_of(entry.get("source")),
-        )
-        for entry in raw["cautions"]
+def component_of(raw: Mapping[str, Any]) -> Component:
+    """One file of pathways/drugs."""
+    drug, reviewed = raw["drug"], reviews_of(raw)
+    return Component(
+        drug=drug,
+        cautions=tuple(
+            Caution(
+                drug=drug,
+                concept=entry["concept"],
+                when=_maybe_condition(entry.get("when")),
+                bars=bool(entry.get("bars", False)),
+                text=text_of(entry["text"]),
+                source=source_of(entry.get("source")),
+                reviewed=reviewed,
+            )
+            for entry in raw["cautions"]
+        ),
+        advice=tuple(
+            Advice(
+                drug=drug,
+                kind=entry["kind"],
+                regions=tuple(entry.get("regions", ())),
+                when=_maybe_condition(entry.get("when")),
+                text=text_of(entry["text"]),
+                source=source_of(entry["source"]),
+                reviewed=reviewed,
+            )
+            for entry in raw["advice"]
+        ),
+        adjustments=tuple(
+            DoseAdjustment(
+                id=entry["id"],
+                drug=drug,
+                when=condition_of(entry["when"]),
+                amount=entry["amount"],
+                unit=entry["unit"],
+                days_text=str(entry.get("days_text", "")),
+                text=text_of(entry["text"]),
+                source=source_of(entry["source"]),
+                reviewed=reviewed,
+            )
+            for entry in raw.get("dose_adjustments", ())
+        ),
     )
 
 
@@ -169,61 +223,162 @@ def evidence_of(raw: Mapping[str, Any]) -> Evidence:
         ),
         data=raw,
         source=source_of(raw.get("source")),
+        conflicts=tuple(
+            EvidenceConflict(
+                id=entry["id"],
+                text=entry["text"],
+                use=str(entry.get("use", "")),
+                why=str(entry.get("why", "")),
+                says=text_of(entry["says"]) if "says" in entry else None,
+                silent=str(entry.get("silent", "")),
+            )
+            for entry in raw["conflicts"]
+        ),
+        reviewed=reviews_of(raw),
     )
+
+
+def target_of(raw: Any) -> Target:
+    """A Target of a list of regimens, or of ``{containing: [...]}``."""
+    if isinstance(raw, Mapping):
+        return Target(containing=tuple(raw["containing"]))
+    return Target(regimens=tuple(raw))
 
 
 def _rules(raw: Mapping[str, Any], first_position: int) -> Iterator[Rule]:
     for offset, entry in enumerate(raw["rules"]):
+        if "not_executable" in entry:
+            continue
         verb = next(verb for verb in VERBS if verb in entry)
-        target = entry[verb]
-        containing = tuple(target["containing"]) if isinstance(target, Mapping) else ()
+        said = entry[verb]
         effective = entry["effective"]
+        remarks = said if verb == "remark" else ()
+        first = said["first"] if verb == "order" else said
         yield Rule(
             id=entry["id"],
             pathway=raw["id"],
             when=condition_of(entry["when"]),
             verb=verb,
-            regimens=() if containing else tuple(target),
-            containing=containing,
+            target=Target() if verb == "remark" else target_of(first),
+            then=target_of(said["then"]) if verb == "order" else Target(),
+            remarks=tuple(Remark(_maybe_condition(r.get("when")), text_of(r["text"])) for r in remarks),
             because=text_of(entry["because"]),
             source=source_of(raw["source"] | entry["source"]),
             effective_from=date.fromisoformat(effective["from"]),
             effective_to=date.fromisoformat(effective["to"]) if "to" in effective else None,
             position=first_position + offset,
+            newer="newer_than" in raw,
+            last_checked=entry["last_checked"],
+            reviewed=reviews_of(entry),
         )
+
+
+def _statements(raw: Mapping[str, Any]) -> Iterator[Statement]:
+    for entry in raw["rules"]:
+        if "not_executable" in entry:
+            yield Statement(
+                id=entry["id"],
+                pathway=raw["id"],
+                why=entry["not_executable"],
+                lives=tuple(entry.get("lives", ())),
+                source=source_of(raw["source"] | entry["source"]),
+                last_checked=entry["last_checked"],
+                reviewed=reviews_of(entry),
+            )
 
 
 def pathways_of(files: Mapping[str, Any], composed: Iterable[Any]) -> dict[str, Pathway]:
     """The pathways by id: each sequencing file alone, then those that compose several."""
-    rules: dict[str, tuple[Rule, ...]] = {}
-    for number, raw in enumerate(files.values()):
-        rules[raw["id"]] = tuple(_rules(raw, number * 1000))
     pathways = {
         raw["id"]: Pathway(
             id=raw["id"],
             title=text_of(raw["title"]),
             sources=(raw["id"],),
-            rules=rules[raw["id"]],
-            disagreements=(),
+            rules=tuple(_rules(raw, number * 1000)),
             cited=source_of(raw["source"]),
+            statements=tuple(_statements(raw)),
+            unreviewed=bool(raw.get("unreviewed", False)),
         )
-        for raw in files.values()
+        for number, raw in enumerate(files.values())
     }
+    alone = dict(pathways)
     for raw in composed:
+        parts = [{"source": part} if isinstance(part, str) else part for part in raw["sources"]]
         pathways[raw["id"]] = Pathway(
             id=raw["id"],
             title=text_of(raw["title"]),
-            sources=tuple(raw["sources"]),
-            rules=tuple(rule for source in raw["sources"] for rule in rules.get(source, ())),
-            disagreements=tuple(
-                Disagreement(
-                    id=entry["id"],
-                    when=condition_of(entry["when"]),
-                    text=text_of(entry["text"]),
-                    source=source_of(entry["source"]),
-                )
-                for entry in raw.get("disagreements", ())
-            ),
+            sources=tuple(dict.fromkeys(part["source"] for part in parts)),
+            rules=tuple(rule for part in parts for rule in _part(part, alone)),
             cited=source_of(raw.get("source")),
+            reviewed=reviews_of(raw),
         )
     return pathways
+
+
+def _part(part: Mapping[str, Any], alone: Mapping[str, Pathway]) -> Iterator[Rule]:
+    """The rules of one source as far as a composed pathway takes them, with what it asks beyond them."""
+    pathway = alone.get(part["source"])
+    for rule in pathway.rules if pathway else ():
+        if rule.id not in part.get("only", [rule.id]) or rule.id in part.get("without", ()):
+            continue
+        tempering = [entry for entry in part.get("tempered", ()) if rule.id in entry["rules"]]
+        more = [entry["with"] for entry in tempering] + ([part["where"]] if "where" in part else [])
+        if more:
+            when = Condition("all", (rule.when, *map(condition_of, more)))
+            by = tuple(dict.fromkeys(key for entry in tempering for key in entry["by"]))
+            rule = replace(rule, when=when, tempered_by=by)
+        yield rule
+
+
+def conflict_of(raw: Mapping[str, Any]) -> Conflict:
+    """One entry of pathways/conflicts.yaml."""
+    return Conflict(
+        id=raw["id"],
+        clash=raw["clash"],
+        evidence=raw["evidence"],
+        handling=raw["handling"],
+        lives=tuple(raw["lives"]),
+        when=_maybe_condition(raw.get("when")),
+        touches=tuple(raw.get("touches", ())),
+        says=text_of(raw["says"]) if "says" in raw else None,
+        silent=str(raw.get("silent", "")),
+        source=source_of(raw["source"]),
+        last_checked=raw["last_checked"],
+        reviewed=reviews_of(raw),
+    )
+
+
+def gate_of(raw: Mapping[str, Any]) -> Gate:
+    """One gate of pathways/hard-stops.yaml."""
+    return Gate(raw["id"], raw["check"], text_of(raw["text"]), source_of(raw["source"]), reviews_of(raw))
+
+
+def hard_stop_of(raw: Mapping[str, Any]) -> HardStop:
+    """One hard stop of pathways/hard-stops.yaml."""
+    excludes = raw.get("excludes", {})
+    return HardStop(
+        id=raw["id"],
+        code=raw["code"],
+        text=text_of(raw["text"]),
+        source=source_of(raw["source"]),
+        check=str(raw.get("check", "")),
+        excludes=tuple(excludes.get("containing", ())),
+        when=_maybe_condition(raw.get("when")),
+        last_checked=raw["last_checked"],
+        reviewed=reviews_of(raw),
+    )
+
+
+def gap_of(raw: Mapping[str, Any]) -> Gap:
+    """One state of pathways/no-suggestion.yaml."""
+    because, source = text_of(raw["because"]), source_of(raw["source"])
+    return Gap(raw["id"], condition_of(raw["when"]), because, source, reviews_of(raw))
+
+
+def site_of(raw: Mapping[str, Any]) -> Site:
+    """pathways/site.yaml."""
+    missing = {
+        entry["key"]: text_of(entry["because"]) if "because" in entry else None
+        for entry in raw["not_available"]
+    }
+    return Site(missing, raw["car_t"])

@@ -21,13 +21,19 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from cds_service.knowledge.entries import (
-    cautions_of,
     class_of,
+    component_of,
+    conflict_of,
     drug_of,
     evidence_of,
+    gap_of,
+    gate_of,
+    hard_stop_of,
     pathways_of,
     regimen_of,
+    site_of,
 )
+from cds_service.knowledge.overlay import CannotMerge, is_patch, merged, patched_path
 from cds_service.knowledge.references import dangling
 from cds_service.knowledge.types import Knowledge, KnowledgeVersion
 
@@ -39,12 +45,17 @@ _SCHEMAS = Path(__file__).resolve().parent / "schemas"
 _KINDS: tuple[tuple[str, str], ...] = (
     ("mappings/drugs/*.yaml", "drug"),
     ("mappings/*.yaml", ""),  # the schema carries the file's own name
-    ("pathways/drugs/*.yaml", "component-cautions"),
+    ("pathways/drugs/*.yaml", "component"),
     ("pathways/regimens/*.yaml", "regimen"),
     ("pathways/evidence/*.yaml", "evidence"),
     ("pathways/sequencing/*.yaml", "sequencing"),
     ("pathways/definitions/*.yaml", ""),
-    ("pathways/knowledge.yaml", "knowledge"),
+    ("pathways/conflicts.yaml", ""),
+    ("pathways/coverage.yaml", ""),
+    ("pathways/hard-stops.yaml", ""),
+    ("pathways/knowledge.yaml", ""),
+    ("pathways/no-suggestion.yaml", ""),
+    ("pathways/site.yaml", ""),
     ("pathways/*.yaml", "pathway"),
     ("cards/services.yaml", "services"),
     ("cards/*.yaml", "cards"),
@@ -164,50 +175,79 @@ class _Raw:
 
 def _read_files(overlay: Path | None) -> _Raw:
     paths = _files(root())
+    patches: dict[PurePosixPath, Path] = {}
     if overlay is not None:
         if not overlay.is_dir():
             raise KnowledgeError([f"the overlay folder {overlay} is not there"])
-        paths |= _files(overlay)
+        laid = _files(overlay)
+        patches = {path: file for path, file in laid.items() if is_patch(path)}
+        paths |= {path: file for path, file in laid.items() if path not in patches}
     findings: list[str] = []
     contents: dict[PurePosixPath, Any] = {}
     digest = hashlib.sha256()
-    for relative in sorted(paths):
-        data = paths[relative].read_bytes()
+
+    def content_of(relative: PurePosixPath, file: Path) -> Any:
+        data = file.read_bytes()
         digest.update(relative.as_posix().encode() + b"\0" + data + b"\0")
         try:
-            contents[relative] = read_yaml(data.decode("utf-8"))
+            return read_yaml(data.decode("utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as problem:
             findings.append(f"{relative}: {' '.join(str(problem).split())}")
-            continue
-        findings.extend(_schema_findings(relative, contents[relative]))
+            return None
+
+    for relative in sorted(paths):
+        content = content_of(relative, paths[relative])
+        patch = patched_path(relative)
+        if patch in patches and content is not None:
+            try:
+                content = merged(content, content_of(patch, patches.pop(patch)))
+            except CannotMerge as problem:
+                findings.append(f"{patch}: {problem}")
+        if content is not None:
+            contents[relative] = content
+            findings.extend(_schema_findings(relative, content))
+    findings.extend(f"{path}: there is no {path.stem.partition('.')[0]}.yaml to change" for path in patches)
     if findings:
         raise KnowledgeError(findings)
     return _Raw(contents, digest.hexdigest())
 
 
-def load(overlay: Path | None = None) -> Knowledge:
-    """Everything the service knows, with a hospital's ``overlay`` folder laid over it file by file.
+_NO_PATHWAYS = frozenset({"conflicts", "coverage", "hard-stops", "knowledge", "no-suggestion", "site"})
+"""Files of pathways/ that are no composed pathway."""
 
-    Raises KnowledgeError with every finding if a file breaks its schema or names what does not exist.
+
+def load(overlay: Path | None = None) -> Knowledge:
+    """Everything the service knows, with a hospital's ``overlay`` folder laid over it.
+
+    A file of the overlay replaces ours of the same name or is new; one named NAME.patch.yaml changes single
+    entries of NAME.yaml. Raises KnowledgeError with every finding if a file breaks its schema or names what
+    does not exist.
     """
     raw = _read_files(overlay)
-    about = raw.under("pathways")["knowledge"]
+    pathways = raw.under("pathways")
     drug_files = {content["key"]: content for content in raw.under("mappings/drugs").values()}
-    composed = [content for name, content in raw.under("pathways").items() if name != "knowledge"]
-    sequencing = {content["id"]: content for content in raw.under("pathways/sequencing").values()}
     knowledge = Knowledge(
-        version=KnowledgeVersion(about["version"], raw.sha256, about["effective"]),
+        version=_version(pathways["knowledge"], raw.sha256, overlay),
         drugs={key: drug_of(content) for key, content in drug_files.items()},
         classes={entry["key"]: class_of(entry) for entry in raw.under("mappings")["classes"]["classes"]},
         regimens={c["key"]: regimen_of(c) for c in raw.under("pathways/regimens").values()},
-        cautions={c["drug"]: cautions_of(c) for c in raw.under("pathways/drugs").values()},
+        components={c["drug"]: component_of(c) for c in raw.under("pathways/drugs").values()},
         evidence={c["id"]: evidence_of(c) for c in raw.under("pathways/evidence").values()},
-        pathways=pathways_of(sequencing, composed),
+        pathways=pathways_of(
+            {content["id"]: content for content in raw.under("pathways/sequencing").values()},
+            [content for name, content in pathways.items() if name not in _NO_PATHWAYS],
+        ),
         definitions=raw.under("pathways/definitions"),
         mappings=raw.under("mappings"),
         drug_files=drug_files,
         cards=raw.under("cards"),
-        gaps=tuple(_gaps(raw)),
+        gates=tuple(map(gate_of, pathways["hard-stops"]["gates"])),
+        hard_stops=tuple(map(hard_stop_of, pathways["hard-stops"]["hard_stops"])),
+        conflicts=tuple(map(conflict_of, pathways["conflicts"]["conflicts"])),
+        gaps=tuple(map(gap_of, pathways["no-suggestion"]["states"])),
+        site=site_of(pathways["site"]),
+        coverage=pathways["coverage"],
+        untranslated=tuple(_untranslated(raw)),
     )
     findings = list(dangling(knowledge))
     if findings:
@@ -215,7 +255,15 @@ def load(overlay: Path | None = None) -> Knowledge:
     return knowledge
 
 
-def _gaps(raw: _Raw) -> Iterator[str]:
+def _version(about: Mapping[str, Any], sha256: str, overlay: Path | None) -> KnowledgeVersion:
+    """The version; "+local" where an overlay changed something and gives itself no version of its own."""
+    version = about["version"]
+    if overlay is not None and _files(overlay) and "+" not in version:
+        version += "+local"
+    return KnowledgeVersion(version, sha256, about["effective"])
+
+
+def _untranslated(raw: _Raw) -> Iterator[str]:
     def texts(node: Any, place: str) -> Iterator[str]:
         if isinstance(node, Mapping):
             if isinstance(node.get("en"), str) and "it" not in node:

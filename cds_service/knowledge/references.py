@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from cds_service.knowledge.types import Condition, Knowledge
+from cds_service.knowledge.types import Condition, Knowledge, Target
 
 
 def leaves(condition: Condition | None) -> Iterator[Condition]:
@@ -40,6 +40,7 @@ def dangling(k: Knowledge) -> Iterator[str]:
         "intolerant_of": lambda a: [a] if isinstance(a, str) else a,
         "count_refractory": lambda a: [a["class"]],
         "count_exposed": lambda a: [a["class"]],
+        "months_since_last": lambda a: [a["of"]] if isinstance(a["of"], str) else a["of"],
     }
 
     def condition(c: Condition | None, place: str) -> Iterator[str]:
@@ -74,25 +75,55 @@ def dangling(k: Knowledge) -> Iterator[str]:
             yield from missing("component", dose.drug, known, place, "the regimen")
         for label in regimen.labels:
             yield from condition(label.when, place)
-    for drug_key, cautions in k.cautions.items():
-        yield from missing("drug", drug_key, k.drugs, "pathways/drugs", "mappings/drugs/")
-        for caution in cautions:
-            yield from condition(caution.when, f"pathways/drugs, {drug_key}, {caution.concept}")
+        for dose in regimen.doses:
+            yield from condition(dose.when, f"{place}, dose of {dose.drug}")
+    for drug_key, component in k.components.items():
+        place = f"pathways/drugs, {drug_key}"
+        yield from missing("drug", drug_key, k.drugs, place, "mappings/drugs/")
+        for caution in component.cautions:
+            yield from condition(caution.when, f"{place}, {caution.concept}")
+        for advice in component.advice:
+            yield from condition(advice.when, f"{place}, {advice.kind}")
+        for adjustment in component.adjustments:
+            yield from condition(adjustment.when, f"{place}, {adjustment.id}")
     for evidence in k.evidence.values():
         place = f"pathways/evidence, {evidence.id}"
         if evidence.regimen:
             yield from missing("regimen", evidence.regimen, k.regimens, place, "pathways/regimens/")
         for when in (evidence.when, *(result.when for result in evidence.results)):
             yield from condition(when, place)
+
+    def target(t: Target, place: str) -> Iterator[str]:
+        for key in t.regimens:
+            yield from missing("regimen", key, k.regimens, place, "pathways/regimens/")
+        for key in t.containing:
+            yield from missing("drug or class", key, drugs_and_classes, place, "mappings/")
+
     for pathway in k.pathways.values():
         for source in pathway.sources:
             yield from missing("source", source, k.pathways, f"pathways/{pathway.id}", "pathways/sequencing/")
-        for rule in pathway.rules if pathway.sources == (pathway.id,) else ():
-            place = f"pathways/sequencing/{pathway.id}.yaml, rule {rule.id}"
+        for rule in pathway.rules:
+            place = f"pathways/sequencing/{rule.pathway}.yaml, rule {rule.id}"
+            if pathway.composed:
+                place = f"pathways/{pathway.id}.yaml, rule {rule.id}"
             yield from condition(rule.when, place)
-            for key in rule.regimens:
-                yield from missing("regimen", key, k.regimens, place, "pathways/regimens/")
-            for key in rule.containing:
-                yield from missing("drug or class", key, drugs_and_classes, place, "mappings/")
-        for disagreement in pathway.disagreements:
-            yield from condition(disagreement.when, f"pathways/{pathway.id}.yaml, {disagreement.id}")
+            if pathway.composed:
+                continue
+            yield from target(rule.target, place)
+            yield from target(rule.then, place)
+            for remark in rule.remarks:
+                yield from condition(remark.when, place)
+    for stop in k.hard_stops:
+        place = f"pathways/hard-stops.yaml, {stop.id}"
+        yield from condition(stop.when, place)
+        yield from target(Target(containing=stop.excludes), place)
+    for conflict in k.conflicts:
+        place = f"pathways/conflicts.yaml, {conflict.id}"
+        yield from condition(conflict.when, place)
+        yield from target(Target(conflict.touches), place)
+    for gap in k.gaps:
+        yield from condition(gap.when, f"pathways/no-suggestion.yaml, {gap.id}")
+    for key in k.site.not_available:
+        yield from missing(
+            "regimen or drug", key, [*k.regimens, *k.drugs], "pathways/site.yaml", "pathways/regimens/ or mappings/"
+        )

@@ -5,13 +5,15 @@ Plain dataclasses, filled by :mod:`cds_service.knowledge.load` after the JSON Sc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-VERBS = ("recommend", "prefer", "support", "consider", "allow", "deprioritise", "avoid", "caution")
-"""What a rule may say of regimens; the first five speak for one, strongest first."""
+VERBS = ("recommend", "prefer", "support", "consider", "allow", "deprioritise", "avoid", "caution", "require",
+         "order", "remark")  # fmt: skip
+"""What a rule may say of regimens; the first five speak for one, strongest first. ``order`` says which stand
+before which, ``require`` what goes with them, ``remark`` something of the patient's state as a whole."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,19 @@ class Source:
     url: str = ""
     at: str = ""
     mark: str = ""
+
+    @property
+    def to_recheck(self) -> bool:
+        """Whether it was, in part at least, recalled and not seen: the label or paper is to be read again."""
+        return "R" in self.mark
+
+
+@dataclass(frozen=True)
+class Review:
+    """A clinical approval of one entry: by which role, on which day."""
+
+    role: str
+    on: str
 
 
 @dataclass(frozen=True)
@@ -107,6 +122,7 @@ class Dose:
     alternative: bool = False  # another formulation or schedule than the first
     step_up: bool = False
     regions: tuple[str, ...] = ()  # empty: both
+    when: Condition | None = None  # for whom it stands instead of the drug's rows without a condition
 
 
 @dataclass(frozen=True)
@@ -134,6 +150,45 @@ class Caution:
     bars: bool
     text: Text
     source: Source
+    reviewed: tuple[Review, ...] = ()
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Prophylaxis, screening, monitoring or supervision that goes with one drug."""
+
+    drug: str
+    kind: str  # as in component.schema.json: "zoster-prophylaxis", "blood-group", "rems" ...
+    regions: tuple[str, ...]  # empty: both
+    when: Condition | None  # whom it concerns; None: everybody
+    text: Text
+    source: Source
+    reviewed: tuple[Review, ...] = ()
+
+
+@dataclass(frozen=True)
+class DoseAdjustment:
+    """A lower starting dose of one drug where ``when`` holds, instead of the regimen's own."""
+
+    id: str
+    drug: str
+    when: Condition
+    amount: float
+    unit: str
+    days_text: str  # "": the regimen's days stay
+    text: Text
+    source: Source
+    reviewed: tuple[Review, ...] = ()
+
+
+@dataclass(frozen=True)
+class Component:
+    """One file of pathways/drugs: everything to mind with one drug."""
+
+    drug: str
+    cautions: tuple[Caution, ...]
+    advice: tuple[Advice, ...]
+    adjustments: tuple[DoseAdjustment, ...]
 
 
 @dataclass(frozen=True)
@@ -152,6 +207,10 @@ class Regimen:
     labels: tuple[Label, ...]
     burden: Text
     notes: tuple[Text, ...]
+    history_only: bool = False  # names a line of a chart; no rule may suggest it
+    no_rule: str = ""  # why no rule speaks for it, where none does
+    last_checked: str = ""
+    reviewed: tuple[Review, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,6 +220,18 @@ class EvidenceResult:
     population: Text
     when: Condition | None  # the patient this population resembles; None: all of the row's patients
     headline: Text
+
+
+@dataclass(frozen=True)
+class EvidenceConflict:
+    """Sources that clash over a figure of one trial row; ``says`` None: no answer shows it."""
+
+    id: str
+    text: str
+    use: str = ""
+    why: str = ""
+    says: Text | None = None
+    silent: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,6 +250,24 @@ class Evidence:
     results: tuple[EvidenceResult, ...]
     data: Mapping[str, Any]  # the whole file as loaded
     source: Source
+    conflicts: tuple[EvidenceConflict, ...] = ()
+    reviewed: tuple[Review, ...] = ()
+
+
+@dataclass(frozen=True)
+class Target:
+    """Regimens by key in the source's own order, or all that contain one of these drugs or classes."""
+
+    regimens: tuple[str, ...] = ()
+    containing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A sentence about the state as a whole, where ``when`` holds (None: wherever its rule does)."""
+
+    when: Condition | None
+    text: Text
 
 
 @dataclass(frozen=True)
@@ -188,24 +277,95 @@ class Rule:
     id: str
     pathway: str  # id of the source file
     when: Condition
-    verb: str  # recommend, prefer, support, consider, allow, deprioritise, avoid, caution
-    regimens: tuple[str, ...]  # keys in the source's own order
-    containing: tuple[str, ...]  # or: all regimens that contain one of these drugs or classes
+    verb: str  # one of VERBS
+    target: Target  # of "order": those that stand first
     because: Text
     source: Source
     effective_from: date
     effective_to: date | None
     position: int  # place in the source's own order
+    then: Target = Target()  # of "order": those that stand behind
+    remarks: tuple[Remark, ...] = ()
+    tempered_by: tuple[str, ...] = ()  # conflicts for which the composed pathway asks more than the source
+    newer: bool = False  # of options labelled after the source they stand beside was written
+    last_checked: str = ""
+    reviewed: tuple[Review, ...] = ()
 
 
 @dataclass(frozen=True)
-class Disagreement:
-    """Two sources that clash, shown where both would speak."""
+class Statement:
+    """A statement of a source that is no rule about regimens; ``lives`` says what does it instead."""
+
+    id: str
+    pathway: str
+    why: str
+    lives: tuple[str, ...]
+    source: Source
+    last_checked: str = ""
+    reviewed: tuple[Review, ...] = ()
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Two sources that clash, and what is done about it; ``says`` None: no answer shows it, ``silent`` why."""
+
+    id: str
+    clash: str
+    evidence: str
+    handling: str
+    lives: tuple[str, ...]
+    when: Condition | None
+    touches: tuple[str, ...]  # regimens; empty: whatever is suggested
+    says: Text | None
+    silent: str
+    source: Source
+    last_checked: str = ""
+    reviewed: tuple[Review, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Something every regimen has to pass, in every pathway."""
+
+    id: str
+    check: str
+    text: Text
+    source: Source
+    reviewed: tuple[Review, ...] = ()
+
+
+@dataclass(frozen=True)
+class HardStop:
+    """What no rule overrides in silence: ``check`` of every component, or ``excludes`` where ``when`` holds."""
+
+    id: str
+    code: str  # reason code of the interface
+    text: Text
+    source: Source
+    check: str = ""
+    excludes: tuple[str, ...] = ()  # drugs or classes
+    when: Condition | None = None
+    last_checked: str = ""
+    reviewed: tuple[Review, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A state for which nothing is suggested, knowingly."""
 
     id: str
     when: Condition
-    text: Text
+    because: Text
     source: Source
+    reviewed: tuple[Review, ...] = ()
+
+
+@dataclass(frozen=True)
+class Site:
+    """What is to be had in one hospital: keys of regimens and drugs that are not, and whether CAR-T is."""
+
+    not_available: Mapping[str, Text | None] = field(default_factory=dict)
+    car_t: str = "unknown"  # available, unavailable, unknown
 
 
 @dataclass(frozen=True)
@@ -216,8 +376,15 @@ class Pathway:
     title: Text
     sources: tuple[str, ...]  # ids of sequencing files, in order of precedence
     rules: tuple[Rule, ...]
-    disagreements: tuple[Disagreement, ...]
     cited: Source
+    statements: tuple[Statement, ...] = ()
+    unreviewed: bool = False  # its publisher says that nobody has reviewed it: never the default
+    reviewed: tuple[Review, ...] = ()
+
+    @property
+    def composed(self) -> bool:
+        """Whether it puts several sources together."""
+        return self.sources != (self.id,)
 
 
 @dataclass(frozen=True)
@@ -237,11 +404,43 @@ class Knowledge:
     drugs: Mapping[str, Drug]
     classes: Mapping[str, DrugClass]
     regimens: Mapping[str, Regimen]
-    cautions: Mapping[str, tuple[Caution, ...]]  # by drug
+    components: Mapping[str, Component]  # what to mind with a drug, by drug
     evidence: Mapping[str, Evidence]
     pathways: Mapping[str, Pathway]
     definitions: Mapping[str, Any]  # pathways/definitions/*.yaml by file stem, as loaded
     mappings: Mapping[str, Any]  # the other files of mappings/, by name without suffix, as loaded
     drug_files: Mapping[str, Any]  # mappings/drugs/*.yaml as loaded, for the terminology
     cards: Mapping[str, Any]  # cards/*.yaml as loaded
-    gaps: tuple[str, ...] = ()  # texts still lacking a translation
+    gates: tuple[Gate, ...] = ()
+    hard_stops: tuple[HardStop, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    gaps: tuple[Gap, ...] = ()  # states for which nothing is suggested, knowingly
+    site: Site = Site()
+    coverage: Mapping[str, Any] = field(default_factory=dict)  # ids of the evidence tables, as loaded
+    untranslated: tuple[str, ...] = ()  # texts still lacking a translation
+
+    def cautions(self, drug: str) -> tuple[Caution, ...]:
+        """What to mind with the drug; nothing where no file says anything."""
+        component = self.components.get(drug)
+        return component.cautions if component else ()
+
+    def containing(self, target: Target, *, supporting: bool = False) -> tuple[str, ...]:
+        """Keys of the regimens that a target means, in its order; else by key."""
+        if target.regimens:
+            return target.regimens
+        return tuple(
+            sorted(
+                r.key
+                for r in self.regimens.values()
+                if self.any_of((*r.components, *(r.supporting if supporting else ())), target.containing)
+            )
+        )
+
+    def any_of(self, drugs: Iterable[str], keys: Iterable[str]) -> bool:
+        """Whether one of ``drugs`` is one of ``keys``, or belongs to a class among them."""
+        wanted = frozenset(keys)
+        classes = [self.classes[key] for key in wanted if key in self.classes]
+        return any(
+            drug in wanted or (drug in self.drugs and any(self.drugs[drug].is_of(one) for one in classes))
+            for drug in drugs
+        )
