@@ -61,7 +61,7 @@ def condition_of(raw: Any) -> Condition:
     (op, argument), *_ = raw.items()
     if op in ("all", "any"):
         return Condition(op, tuple(condition_of(child) for child in argument))
-    if op == "not":
+    if op in ("not", "unknown"):
         return Condition(op, (condition_of(argument),))
     return Condition(op, argument=argument)
 
@@ -331,6 +331,9 @@ def _part(part: Mapping[str, Any], alone: Mapping[str, Pathway]) -> Iterator[Rul
             when = Condition("all", (rule.when, *map(condition_of, more)))
             by = tuple(dict.fromkeys(key for entry in tempering for key in entry["by"]))
             rule = replace(rule, when=when, tempered_by=by)
+        most = part.get("speaks_at_most")
+        if most and VERBS.index(rule.verb) < VERBS.index(most):
+            rule = replace(rule, verb=most)
         yield rule
 
 

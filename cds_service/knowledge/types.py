@@ -420,6 +420,8 @@ class Knowledge:
     gaps: tuple[Gap, ...] = ()  # states for which nothing is suggested, knowingly
     site: Site = Site()
     coverage: Mapping[str, Any] = field(default_factory=dict)  # ids of the evidence tables, as loaded
+    situations: Mapping[str, Any] = field(default_factory=dict)  # states a clinician should read, as loaded
+    state_space: Mapping[str, Any] = field(default_factory=dict)  # which states are walked, as loaded
     untranslated: tuple[str, ...] = ()  # texts still lacking a translation
 
     def cautions(self, drug: str) -> tuple[Caution, ...]:
