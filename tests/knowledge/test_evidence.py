@@ -58,7 +58,15 @@ TABLE = [
     "CANOVA",
     "REDIRECTT1-P2",
 ]
-ADDED: list[str] = []
+ADDED = [
+    "ASPIRE",
+    "MM009-MM010",
+    "ENDEAVOR-VD",
+    "STORM",
+    "GEN501-SIRIUS",
+    "TOURMALINE-MM1",
+    "LINKER-MM1",
+]
 IDS = [*TABLE, *ADDED]
 FILES = {
     p.stem: read_yaml(p.read_text("utf-8"))
@@ -120,6 +128,72 @@ def test_each_row_passes_its_schema_and_names_a_regimen_that_exists(key: str) ->
 )
 def test_figures_against_the_publications(key: str, figure: str, value: object) -> None:
     assert ROWS[key]["figures"][figure] == value
+
+
+@pytest.mark.parametrize(
+    "key, figure, value",
+    [
+        ("ASPIRE", "n_total", 792),
+        ("ASPIRE", "orr_pct", 87.1),
+        ("ASPIRE", "orr_control_pct", 66.7),
+        ("ASPIRE", "median_pfs_months", 26.3),
+        ("ASPIRE", "median_pfs_control_months", 17.6),
+        ("ASPIRE", "median_os_months", 48.3),
+        ("ASPIRE", "median_os_control_months", 40.4),
+        ("ASPIRE", "os_hr", "0.79 (0.67-0.95)"),
+        ("MM009-MM010", "n_total", 704),
+        ("MM009-MM010", "n_regimen", 353),
+        ("MM009-MM010", "orr_pct", 60.6),
+        ("MM009-MM010", "orr_control_pct", 21.9),
+        ("MM009-MM010", "cr_or_better_pct", 15.0),
+        ("MM009-MM010", "median_os_months", 38.0),
+        ("MM009-MM010", "median_os_control_months", 31.6),
+        ("ENDEAVOR-VD", "n_regimen", 465),
+        ("ENDEAVOR-VD", "median_pfs_months", 9.4),
+        ("ENDEAVOR-VD", "median_pfs_first_relapse_months", 10.1),
+        ("STORM", "n_total", 122),
+        ("STORM", "orr_pct", "26 (all); 25.3 (83 penta-refractory patients)"),
+        ("STORM", "median_pfs_months", 3.7),
+        ("GEN501-SIRIUS", "n_total", 148),
+        ("GEN501-SIRIUS", "median_prior_lines", 5),
+        ("GEN501-SIRIUS", "orr_pct", "31.1 (2016); 30.4 (final)"),
+        ("GEN501-SIRIUS", "median_os_months", "20.1 (2016); 20.5 (final)"),
+        ("TOURMALINE-MM1", "n_total", 722),
+        ("TOURMALINE-MM1", "orr_pct", 78),
+        ("TOURMALINE-MM1", "orr_control_pct", 72),
+        ("TOURMALINE-MM1", "median_pfs_months", 20.6),
+        ("TOURMALINE-MM1", "median_pfs_control_months", 14.7),
+        ("TOURMALINE-MM1", "median_os_months", 53.6),
+        ("TOURMALINE-MM1", "median_os_control_months", 51.6),
+        ("TOURMALINE-MM1", "os_hr", 0.939),
+        ("LINKER-MM1", "cr_or_better_pct", "45 (population of the US approval)"),
+    ],
+)
+def test_figures_of_the_added_rows_against_their_sources(key: str, figure: str, value: object) -> None:
+    assert ROWS[key]["figures"][figure] == value
+
+
+@pytest.mark.parametrize("key", ADDED)
+def test_each_added_row_has_a_second_source_and_was_looked_at_now(key: str) -> None:
+    assert [page["says"] for page in ROWS[key]["source"]["also"]].count("confirms") >= 1
+    assert ROWS[key]["last_checked"] == "2026-11-30"
+
+
+@pytest.mark.parametrize(
+    "whom, key, first",
+    [
+        ("lenalidomide had before", "ENDEAVOR-VD", "7.3 months"),
+        ("penta-refractory", "STORM", "25.3 %"),
+    ],
+)
+def test_the_nearest_population_of_an_added_row_stands_first(whom: str, key: str, first: str) -> None:
+    assert first in headlines(key)[0], whom
+    assert "when" in ROWS[key]["results"][0]
+
+
+@pytest.mark.parametrize("regimen", ["krd", "rd", "vd", "sel-d", "dara", "ird", "linvoseltamab"])
+def test_every_regimen_that_lacked_a_pivotal_population_has_one_that_shows_a_figure(regimen: str) -> None:
+    assert [row["id"] for row in ROWS.values() if row.get("regimen") == regimen and row["results"]]
 
 
 @pytest.mark.parametrize(
@@ -243,6 +317,7 @@ NO_SURVIVAL_BENEFIT = [
     "IKEMA-ITT",
     "APOLLO-ITT",
     "OPTIMISMM-ITT",
+    "TOURMALINE-MM1",
 ]
 
 
@@ -273,6 +348,10 @@ NO_SURVIVAL_BENEFIT = [
         ("MAJESTEC9", "not-reported", "V"),
         ("MONUMENTAL3", "not-reported", "V"),
         ("CANOVA", "no", "V"),
+        ("ASPIRE", "yes", "V"),
+        ("MM009-MM010", "yes", "V"),
+        ("GEN501-SIRIUS", "not-reported", "V"),
+        ("TOURMALINE-MM1", "no", "V"),
     ],
 )
 def test_significance_of_overall_survival_and_how_we_know(key: str, answer: str, mark: str) -> None:
@@ -309,6 +388,10 @@ def test_no_survival_benefit_is_claimed_where_none_is_significant(key: str) -> N
         ("ELOPD-RW247", "retrospective"),
         ("MAJESTEC9", "secondary source"),
         ("CANOVA", "not significant"),
+        ("STORM", "single-arm"),
+        ("GEN501-SIRIUS", "single-arm"),
+        ("LINKER-MM1", "single-arm"),
+        ("MM009-MM010", "high-dose dexamethasone"),
     ],
 )
 def test_weak_designs_are_called_by_their_name(key: str, word: str) -> None:
