@@ -251,7 +251,7 @@ def test_a_conflict_of_several_rows_says_the_same_in_each(name: str) -> None:
         ("CF-08", "trend"),
         ("CF-20", "whole cohort B"),
         ("CF-22", "missed its boundary"),
-        ("CF-29", "worse than with Pd"),
+        ("CF-29", "no better than with Pd"),
         ("CF-33", "40 % complete response and 24 % MRD negativity"),
         ("CF-35", "one of five other regimens"),
         ("CF-38", "no survival benefit"),
