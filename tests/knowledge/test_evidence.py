@@ -66,6 +66,8 @@ ADDED = [
     "GEN501-SIRIUS",
     "TOURMALINE-MM1",
     "LINKER-MM1",
+    "ELOQUENT2",
+    "PANORAMA1",
 ]
 IDS = [*TABLE, *ADDED]
 FILES = {
@@ -167,6 +169,19 @@ def test_figures_against_the_publications(key: str, figure: str, value: object) 
         ("TOURMALINE-MM1", "median_os_control_months", 51.6),
         ("TOURMALINE-MM1", "os_hr", 0.939),
         ("LINKER-MM1", "cr_or_better_pct", "45 (population of the US approval)"),
+        ("ELOQUENT2", "n_total", 646),
+        ("ELOQUENT2", "orr_pct", 79),
+        ("ELOQUENT2", "orr_control_pct", 66),
+        ("ELOQUENT2", "median_pfs_months", 19.4),
+        ("ELOQUENT2", "median_pfs_control_months", 14.9),
+        ("ELOQUENT2", "median_os_months", 48.3),
+        ("ELOQUENT2", "median_os_control_months", 39.6),
+        ("PANORAMA1", "n_total", 768),
+        ("PANORAMA1", "median_pfs_months", 11.99),
+        ("PANORAMA1", "median_pfs_control_months", 8.08),
+        ("PANORAMA1", "median_os_months", 40.3),
+        ("PANORAMA1", "median_os_control_months", 35.8),
+        ("PANORAMA1", "os_hr", "0.94 (0.78-1.14)"),
     ],
 )
 def test_figures_of_the_added_rows_against_their_sources(key: str, figure: str, value: object) -> None:
@@ -184,6 +199,7 @@ def test_each_added_row_has_a_second_source_and_was_looked_at_now(key: str) -> N
     [
         ("lenalidomide had before", "ENDEAVOR-VD", "7.3 months"),
         ("penta-refractory", "STORM", "25.3 %"),
+        ("two lines with bortezomib and an immunomodulatory drug", "PANORAMA1", "12.5 vs 4.7"),
     ],
 )
 def test_the_nearest_population_of_an_added_row_stands_first(whom: str, key: str, first: str) -> None:
@@ -191,7 +207,9 @@ def test_the_nearest_population_of_an_added_row_stands_first(whom: str, key: str
     assert "when" in ROWS[key]["results"][0]
 
 
-@pytest.mark.parametrize("regimen", ["krd", "rd", "vd", "sel-d", "dara", "ird", "linvoseltamab"])
+@pytest.mark.parametrize(
+    "regimen", ["krd", "rd", "vd", "sel-d", "dara", "ird", "linvoseltamab", "elo-rd", "pano-vd"]
+)
 def test_every_regimen_that_lacked_a_pivotal_population_has_one_that_shows_a_figure(regimen: str) -> None:
     assert [row["id"] for row in ROWS.values() if row.get("regimen") == regimen and row["results"]]
 
@@ -318,6 +336,7 @@ NO_SURVIVAL_BENEFIT = [
     "APOLLO-ITT",
     "OPTIMISMM-ITT",
     "TOURMALINE-MM1",
+    "PANORAMA1",
 ]
 
 
@@ -352,6 +371,8 @@ NO_SURVIVAL_BENEFIT = [
         ("MM009-MM010", "yes", "V"),
         ("GEN501-SIRIUS", "not-reported", "V"),
         ("TOURMALINE-MM1", "no", "V"),
+        ("ELOQUENT2", "yes", "V"),
+        ("PANORAMA1", "no", "V"),
     ],
 )
 def test_significance_of_overall_survival_and_how_we_know(key: str, answer: str, mark: str) -> None:
