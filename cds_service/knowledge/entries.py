@@ -226,13 +226,14 @@ def evidence_of(raw: Mapping[str, Any]) -> Evidence:
             EvidenceConflict(
                 id=entry["id"],
                 text=entry["text"],
-                use=str(entry.get("use", "")),
-                why=str(entry.get("why", "")),
+                use=entry["use"],
+                why=entry["why"],
                 says=text_of(entry["says"]) if "says" in entry else None,
                 silent=str(entry.get("silent", "")),
             )
             for entry in raw["conflicts"]
         ),
+        os_significant=raw.get("os_significant", {}).get("is", "not-reported"),
         reviewed=reviews_of(raw),
     )
 
