@@ -3,7 +3,8 @@
 A file NAME.patch.yaml of the overlay is merged onto NAME.yaml as JSON Merge Patch (RFC 7396) says: members
 given replace, ``null`` takes a member away. Beyond it, a list whose entries each carry a distinct ``id``,
 ``key`` or ``source`` is merged entry by entry: known ones are changed, new ones added at the end, or at the
-beginning with ``place: first``; one with ``remove: true`` is taken away. Any other list is replaced whole, and so is a condition.
+beginning with ``place: first``; one with ``remove: true`` is taken away. Any other list is replaced whole,
+and so is a condition (``when``).
 """
 
 from __future__ import annotations
