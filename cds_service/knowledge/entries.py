@@ -104,6 +104,7 @@ def class_of(raw: Mapping[str, Any]) -> DrugClass:
         union_of=tuple(raw.get("union_of", ())),
         modality=str(raw.get("modality", "")),
         source=source_of(raw.get("source")),
+        plural=text_of(raw["plural"]) if "plural" in raw else None,
     )
 
 

@@ -105,6 +105,7 @@ class DrugClass:
     union_of: tuple[str, ...] = ()  # BCMA: its three kinds
     modality: str = ""  # "ADC", "CAR-T", "BsAb" of an agent against a target
     source: Source = Source()
+    plural: Text | None = None  # its members together, in words
 
 
 @dataclass(frozen=True)
