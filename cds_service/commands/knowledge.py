@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
 
 import click
 import yaml
 
-from cds_service.commands.ending import FINDINGS, MISUSE, plainly, stop
-from cds_service.errors import SettingError
-from cds_service.knowledge.load import FOLDERS, KnowledgeError, load, root
+from cds_service.commands import check_report
+from cds_service.commands.ending import FINDINGS, plainly
+from cds_service.commands.layout import terminal_width
+from cds_service.knowledge import check
+from cds_service.knowledge.load import FOLDERS, KnowledgeError, build, load, read_files, root
+from cds_service.knowledge.overlay import is_patch
 from cds_service.knowledge.plain import plain
 from cds_service.knowledge.types import Knowledge
 from cds_service.settings import load_settings
@@ -24,35 +28,101 @@ def knowledge() -> None:
     """The knowledge: codes, regimens, evidence, rules, cards."""
 
 
+# ---- check -----------------------------------------------------------------------------------------------
 @knowledge.command("check")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def check_knowledge(as_json: bool) -> None:
-    """Check every file; each finding is a sentence with its file. Status 1 where there are any."""
+@click.option(
+    "--max-age",
+    type=click.IntRange(min=0),
+    default=check.MAX_AGE.days,
+    show_default=True,
+    metavar="DAYS",
+    help="How long ago an entry may have been compared with its source.",
+)
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Day of the check; default today in UTC.")
+@click.option(
+    "--coverage", is_flag=True, help="Also where each row of the evidence tables lives, or why not."
+)
+@click.option("--recheck", is_flag=True, help="Also each entry that was recalled, not seen in its source.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON; holds coverage and recheck.")
+@plainly
+def check_knowledge(
+    max_age: int, as_of: datetime | None, coverage: bool, recheck: bool, as_json: bool
+) -> None:
+    """Check every file; each finding is a sentence with its file. Status 1 where there are any.
+
+    No schema broken, no key that leads nowhere, no entry without a source or unchecked for too long. A table
+    says which rows of the sources are here, and as what.
+    """
+    overlay = load_settings().knowledge_dir
     try:
-        overlay = load_settings().knowledge_dir
-    except SettingError as problem:
-        stop(problem.sentences, MISUSE)
-    try:
-        known = load(overlay)
+        files = read_files(overlay)
+        known = build(files)
     except KnowledgeError as problem:
-        place = root() if overlay is None else f"{overlay}, laid over {root()}"
-        if as_json:
-            click.echo(json.dumps({"findings": problem.findings, "notes": []}, indent=2))
-        else:
-            click.echo("\n".join(problem.findings))
-            number = len(problem.findings)
-            click.echo(f"{number} {'finding' if number == 1 else 'findings'} in {place}.", err=True)
-        sys.exit(FINDINGS)
+        _end_check([check.finding_of(sentence) for sentence in problem.findings], overlay, {}, as_json)
+    day = (as_of or datetime.now(UTC)).date()
+    found = check.findings(files, known, day, timedelta(days=max_age))
+    covered, doubtful = check.coverage(files, known), check.to_recheck(files)
+    reviewed, entries = check.reviews(files)
     notes = [f"{gap}: has no Italian text; the English one is shown" for gap in known.untranslated]
     notes += [] if overlay is None else _overlaid(overlay)
-    if as_json:
-        click.echo(json.dumps({"findings": [], "notes": notes}, indent=2))
-        return
+    notes.append(f"{reviewed} of {entries} entries are clinically reviewed")
+    notes.append(
+        f"{len(doubtful)} entries rest on what was recalled, not seen (R, V/R): recheck them (--recheck)"
+    )
+    if not as_json:
+        _tell(known, covered, doubtful if recheck else [], notes, rows=coverage)
+    told = {
+        "notes": notes,
+        "reviewed": {"entries": entries, "reviewed": reviewed},
+        "coverage": [row.as_json() for row in covered],
+        "recheck": [one.as_json() for one in doubtful],
+    }
+    _end_check(found, overlay, told, as_json, good=_summary(known))
+
+
+def _tell(
+    known: Knowledge,
+    covered: list[check.Covered],
+    doubtful: list[check.Doubtful],
+    notes: list[str],
+    *,
+    rows: bool,
+) -> None:
+    width = terminal_width()
+    if rows:
+        click.echo(check_report.coverage_rows(covered, width) + "\n")
+    if doubtful:
+        click.echo(check_report.doubtful_rows(doubtful, width) + "\n")
+    click.echo(check_report.coverage_table(covered, width) + "\n")
     for note in notes:
         click.echo(f"note: {note}")
-    click.echo(
+
+
+def _end_check(
+    found: list[check.Finding],
+    overlay: Path | None,
+    told: Mapping[str, Any],
+    as_json: bool,
+    good: str = "",
+) -> NoReturn:
+    """Print the findings and end with their status; ``good`` is the last line where there are none."""
+    if as_json:
+        body = {"findings": [finding.as_json() for finding in found], "notes": [], **told}
+        click.echo(json.dumps(body, indent=2, ensure_ascii=False))
+    elif found:
+        click.echo("\n".join(finding.sentence for finding in found))
+        place = root() if overlay is None else f"{overlay}, laid over {root()}"
+        click.echo(f"{len(found)} {'finding' if len(found) == 1 else 'findings'} in {place}.", err=True)
+    else:
+        click.echo(good)
+    sys.exit(FINDINGS if found else 0)
+
+
+def _summary(known: Knowledge) -> str:
+    rules = {rule.id for pathway in known.pathways.values() for rule in pathway.rules}
+    return (
         f"No findings. Knowledge {known.version.version}: {len(known.drugs)} drugs, {len(known.regimens)} "
-        f"regimens, {len(known.evidence)} trial populations, {len(_rules(known))} rules."
+        f"regimens, {len(known.evidence)} trial populations, {len(rules)} rules."
     )
 
 
@@ -65,6 +135,8 @@ def _overlaid(overlay: Path) -> list[str]:
             continue
         if relative.parts[0] not in FOLDERS or path.suffix != ".yaml":
             said = f"has no effect; only .yaml files in {', '.join(FOLDERS)} are read"
+        elif is_patch(PurePosixPath(relative)):
+            said = f"changes entries of {path.name.removesuffix('.patch.yaml')}.yaml"
         elif (root() / relative).is_file():
             said = "replaces the file of this name"
         else:
@@ -73,6 +145,7 @@ def _overlaid(overlay: Path) -> list[str]:
     return notes
 
 
+# ---- show ------------------------------------------------------------------------------------------------
 @knowledge.command("show")
 @click.argument("key")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
