@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 import click
-import yaml
 
-from cds_service.commands import check_report
+from cds_service.commands import check_report, show
 from cds_service.commands.ending import FINDINGS, plainly
 from cds_service.commands.layout import terminal_width
 from cds_service.knowledge import check
-from cds_service.knowledge.load import FOLDERS, KnowledgeError, build, load, read_files, root
+from cds_service.knowledge.load import FOLDERS, KnowledgeError, build, read_files, root
+from cds_service.knowledge.lookup import entries, nearest
 from cds_service.knowledge.overlay import is_patch
 from cds_service.knowledge.plain import plain
-from cds_service.knowledge.types import Knowledge
+from cds_service.knowledge.types import Evidence, Knowledge
 from cds_service.settings import load_settings
 
 
@@ -62,10 +62,10 @@ def check_knowledge(
     day = (as_of or datetime.now(UTC)).date()
     found = check.findings(files, known, day, timedelta(days=max_age))
     covered, doubtful = check.coverage(files, known), check.to_recheck(files)
-    reviewed, entries = check.reviews(files)
+    reviewed, reviewable = check.reviews(files)
     notes = [f"{gap}: has no Italian text; the English one is shown" for gap in known.untranslated]
     notes += [] if overlay is None else _overlaid(overlay)
-    notes.append(f"{reviewed} of {entries} entries are clinically reviewed")
+    notes.append(f"{reviewed} of {reviewable} entries are clinically reviewed")
     notes.append(
         f"{len(doubtful)} entries rest on what was recalled, not seen (R, V/R): recheck them (--recheck)"
     )
@@ -73,7 +73,7 @@ def check_knowledge(
         _tell(known, covered, doubtful if recheck else [], notes, rows=coverage)
     told = {
         "notes": notes,
-        "reviewed": {"entries": entries, "reviewed": reviewed},
+        "reviewed": {"entries": reviewable, "reviewed": reviewed},
         "coverage": [row.as_json() for row in covered],
         "recheck": [one.as_json() for one in doubtful],
     }
@@ -148,36 +148,31 @@ def _overlaid(overlay: Path) -> list[str]:
 # ---- show ------------------------------------------------------------------------------------------------
 @knowledge.command("show")
 @click.argument("key")
+@click.option("--language", type=click.Choice(["en", "it"]), help="Language of the texts.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @plainly
-def show_knowledge(key: str, as_json: bool) -> None:
-    """What the knowledge says under KEY: a drug, class, regimen, trial, rule or pathway."""
-    found = dict(_entries(load(load_settings().knowledge_dir), key))
+def show_knowledge(key: str, language: str | None, as_json: bool) -> None:
+    """What the knowledge says under KEY, and who says so.
+
+    KEY is a regimen (d-pd), a rule or statement (BAR-15), a clash of sources (X-01, CF-07), a hard stop or
+    gate (STOP-BCMA), a trial population (APOLLO-ITT), a drug, a class (anti-CD38) or a pathway (default).
+    """
+    settings = load_settings()
+    files = read_files(settings.knowledge_dir)
+    known = build(files)
+    found = entries(known, key)
     if not found:
-        raise click.BadParameter(f"nothing has the key {key!r}", param_hint="KEY")
+        near = ", ".join(nearest(known, key))
+        hint = f"; nearest: {near}" if near else ""
+        raise click.BadParameter(f"nothing has the key {key!r}{hint}", param_hint="KEY")
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        single = {entry.kind for entry in found if sum(other.kind == entry.kind for other in found) == 1}
+        body = {e.kind if e.kind in single else f"{e.kind} {e.key}": _plain(e.value) for e in found}
+        click.echo(json.dumps(body, indent=2, ensure_ascii=False))
     else:
-        click.echo(yaml.safe_dump(found, allow_unicode=True, sort_keys=False, width=110).rstrip())
+        click.echo(show.page(found, known, files, language or settings.language, terminal_width()))
 
 
-def _rules(known: Knowledge) -> dict[str, Any]:
-    return {rule.id: rule for pathway in known.pathways.values() for rule in pathway.rules}
-
-
-def _entries(known: Knowledge, key: str) -> Iterator[tuple[str, Any]]:
-    if key in known.drug_files:
-        yield "drug", known.drug_files[key]
-    if key in known.components:
-        yield "component", plain(known.components[key])
-    evidence = {name: trial.data for name, trial in known.evidence.items()}
-    places: Mapping[str, Mapping[str, Any]] = {
-        "class": known.classes,
-        "regimen": known.regimens,
-        "evidence": evidence,
-        "rule": _rules(known),
-        "pathway": known.pathways,
-    }
-    for kind, entries in places.items():
-        if key in entries:
-            yield kind, plain(entries[key])
+def _plain(value: Any) -> Any:
+    """A trial row with all its figures, as its file has it; everything else as the knowledge holds it."""
+    return value.data if isinstance(value, Evidence) else plain(value)

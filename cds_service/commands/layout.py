@@ -68,11 +68,14 @@ class Page:
             lead = " " * indent + "".join(
                 cell.ljust(width) + "  " for cell, width in zip(row, widths, strict=False)
             )
+            if len(lead) > self._width * 2 // 3:  # too narrow for both: the last column goes below
+                self._lines += self._wrapped("  ".join(row[:-1]), " " * indent, " " * (indent + 2))
+                lead = " " * (indent + 4)
             self._lines += self._wrapped(row[-1], lead, " " * len(lead)) if row[-1] else [lead.rstrip()]
 
     def _wrapped(self, text: str, first: str, rest: str) -> list[str]:
         # A narrow terminal must not squeeze the text into a column of three letters.
-        if len(rest) > self._width // 2:
+        if len(rest) > self._width * 2 // 3:
             rest = " " * 4
         lines = textwrap.wrap(
             " ".join(text.split()),

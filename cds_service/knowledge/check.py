@@ -72,10 +72,10 @@ def findings(files: Files, known: Knowledge, as_of: date, max_age: timedelta = M
 def _sources(files: Files) -> Iterator[tuple[str, tuple[str, ...], Mapping[str, Any]]]:
     """Every source of every file: the file, the place of what it speaks for, the source itself."""
     for path, content in files.files.items():
-        if path.parts[0] == "cards":  # their "source" is a text: how a card names its source
-            continue
         for place, node in walk(content):
             for name, value in node.items():
+                if "en" in (value if isinstance(value, Mapping) else ()):  # a text about sources
+                    continue
                 if (name == "source" or name.endswith("_source")) and isinstance(value, Mapping):
                     named = place if name == "source" else (*place, name.removesuffix("_source"))
                     yield path.as_posix(), named, value
