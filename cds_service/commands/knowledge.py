@@ -1,4 +1,4 @@
-"""``myeloma-cds knowledge check | show``."""
+"""``myeloma-cds knowledge check | show | diff``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from typing import Any, NoReturn
 
 import click
 
-from cds_service.commands import check_report, show
-from cds_service.commands.ending import FINDINGS, plainly
+from cds_service.commands import check_report, diff_report, show
+from cds_service.commands.ending import FINDINGS, MISUSE, plainly, stop
 from cds_service.commands.layout import terminal_width
+from cds_service.commands.states import in_use, speaker, state_of
 from cds_service.knowledge import check
-from cds_service.knowledge.load import FOLDERS, KnowledgeError, build, read_files, root
+from cds_service.knowledge.changes import changes, counted
+from cds_service.knowledge.load import FOLDERS, KnowledgeError, build, load, read_files, root
 from cds_service.knowledge.lookup import entries, nearest
 from cds_service.knowledge.overlay import is_patch
 from cds_service.knowledge.plain import plain
+from cds_service.knowledge.saying import Saying
 from cds_service.knowledge.types import Evidence, Knowledge
 from cds_service.settings import load_settings
 
@@ -176,3 +179,42 @@ def show_knowledge(key: str, language: str | None, as_json: bool) -> None:
 def _plain(value: Any) -> Any:
     """A trial row with all its figures, as its file has it; everything else as the knowledge holds it."""
     return value.data if isinstance(value, Evidence) else plain(value)
+
+
+# ---- diff ------------------------------------------------------------------------------------------------
+@knowledge.command("diff")
+@click.argument("old")
+@click.argument("new", required=False)
+@click.option("--language", type=click.Choice(["en", "it"]), help="Language of the texts.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@plainly
+def diff_knowledge(old: str, new: str | None, language: str | None, as_json: bool) -> None:
+    """What changed from OLD to NEW, for a clinician: rules, labels, doses first; then codes, then texts.
+
+    Each is a folder that holds mappings/, pathways/ and cards/, an overlay folder, or a revision of the
+    checkout (HEAD~3, a tag). Without NEW: the knowledge in use. Status 0, also where something changed.
+    """
+    settings = load_settings()
+    try:
+        before = state_of(old)
+        after = state_of(new) if new else in_use(settings.knowledge_dir)
+    except KnowledgeError as problem:
+        stop(problem.findings, MISUSE)
+    say = Saying(speaker(after.files, before.files, load()), language or settings.language)
+    told = changes(before.files, after.files, say)
+    if as_json:
+        body = {
+            "from": before.described,
+            "to": after.described,
+            "counts": counted(told),
+            "changes": [change.as_json() for change in told],
+        }
+        click.echo(json.dumps(body, indent=2, ensure_ascii=False))
+        return
+    click.echo(f"{say.word('from', 'change')} {before.described}")
+    click.echo(f"{say.word('to', 'change')} {after.described}\n")
+    if told:
+        click.echo(diff_report.page(told, say, terminal_width()))
+    else:
+        same = before.files.sha256 == after.files.sha256
+        click.echo(say.word("none" if same else "form", "change"))

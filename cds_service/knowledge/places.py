@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-_NAMES = ("id", "key", "concept", "kind", "drug", "text", "document")
+_NAMES = ("id", "key", "source", "concept", "kind", "drug", "text", "document")
 
 
 def name_of_entry(entry: Any, number: int) -> str:
@@ -17,8 +17,9 @@ def name_of_entry(entry: Any, number: int) -> str:
         return " ".join(str(part) for part in told if part)
     if "system" in entry and "code" in entry:
         return f"{entry['system']} {entry['code']}"
-    name = next((entry[key] for key in _NAMES if isinstance(entry.get(key), str)), "")
-    return name or f"number {number}"
+    name = next((entry[key] for key in _NAMES if isinstance(entry.get(key), str)), "") or f"number {number}"
+    regions = entry.get("regions")
+    return f"{name} {' '.join(regions)}" if isinstance(regions, list) else name
 
 
 def walk(node: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:

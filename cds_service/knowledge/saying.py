@@ -69,9 +69,12 @@ class Saying:
 
     def rule(self, rule: Rule) -> str:
         """Verb, regimens and condition: "recommends Isa-KD and D-PD, where: one prior line; …"."""
-        regimens, then = self.target(rule.target), self.target(rule.then)
-        says = self.word(rule.verb, "rule_words", regimens=regimens, then=then)
+        says = self.verb(rule.verb, rule.target, rule.then)
         return self.word("where", "rule_words", says=says, condition=self.condition(rule.when))
+
+    def verb(self, verb: str, target: Target, then: Target = Target()) -> str:  # noqa: B008 (frozen)
+        """What a rule says of regimens: "recommends Isa-KD and D-PD"."""
+        return self.word(verb, "rule_words", regimens=self.target(target), then=self.target(then))
 
     def amount(self, dose: Dose | DoseAdjustment) -> str:
         """ "1800 mg" """

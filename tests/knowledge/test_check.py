@@ -297,3 +297,10 @@ def test_a_finding_is_a_sentence_with_its_parts() -> None:
         "remedy": "Fill it",
         "sentence": "a.yaml: holds nothing. Fill it.",
     }
+
+
+def test_the_findings_that_the_guide_prints_are_those_that_an_author_gets() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "knowledge" / "checking.md").read_text(encoding="utf-8")
+    block = guide.split("```text")[2].split("```")[0].strip().splitlines()
+    assert len(block) == 3
+    assert set(block) <= {sentence for _, _, _, sentence in MISTAKES}

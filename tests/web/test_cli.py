@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from cds_service.assess import Assessor
 from cds_service.cli import main
 
 PATIENTS = Path(__file__).parents[1] / "patients"
+CHECKOUT = str(PATIENTS.parents[1])
 FIRST_RELAPSE = str(PATIENTS / "drd-first-relapse.json")
 # The day of the check is given: entries grow older than its limit by themselves.
 CHECK = ("knowledge", "check", "--as-of", "2026-12-01")
@@ -271,3 +273,53 @@ def test_knowledge_show_of_a_misspelt_key_names_the_nearest() -> None:
     result = run("knowledge", "show", "d-pdd")
     assert result.exit_code == 2
     assert "nothing has the key 'd-pdd'; nearest: " in result.stderr and "d-pd" in result.stderr
+
+
+def test_knowledge_diff_of_the_same_says_so() -> None:
+    result = run("knowledge", "diff", CHECKOUT, CHECKOUT)
+    assert (result.exit_code, result.output.splitlines()[-1]) == (0, "No change: both say the same.")
+
+
+def test_knowledge_diff_of_an_overlay_against_the_knowledge_in_use(tmp_path: Path) -> None:
+    (tmp_path / "pathways").mkdir()
+    (tmp_path / "pathways" / "site.yaml").write_text("not_available: []\ncar_t: unavailable\n")
+    result = run("knowledge", "diff", CHECKOUT, str(tmp_path))
+    assert result.exit_code == 0
+    assert result.output.splitlines()[3:] == [
+        "CLINICAL (1)",
+        "What is to be had here",
+        "  CAR-T cells",
+        "    was     unknown",
+        "    is now  unavailable",
+    ]
+    body = json.loads(run("knowledge", "diff", str(tmp_path), "--json").output)
+    assert body["counts"] == {"clinical": 1, "mappings": 0, "texts": 0, "provenance": 0}
+    assert body["changes"] == [
+        {
+            "group": "clinical",
+            "file": "pathways/site.yaml",
+            "place": ["car_t"],
+            "entry": "What is to be had here",
+            "member": "CAR-T cells",
+            "how": "changed",
+            "before": "unavailable",
+            "after": "unknown",
+            "sentence": "What is to be had here: CAR-T cells: was unavailable; is now unknown.",
+        }
+    ]
+
+
+@pytest.mark.skipif(
+    shutil.which("git") is None or not Path(CHECKOUT, ".git").exists(), reason="no git checkout"
+)
+def test_knowledge_diff_of_a_revision() -> None:
+    result = run("knowledge", "diff", "HEAD", "HEAD")
+    assert result.exit_code == 0
+    assert result.output.startswith("From revision HEAD (")
+    assert "No change: both say the same." in result.output
+
+
+def test_knowledge_diff_of_what_is_neither_folder_nor_revision() -> None:
+    result = run("knowledge", "diff", "nowhere")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("nowhere is neither a folder nor a revision")
