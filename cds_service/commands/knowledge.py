@@ -1,4 +1,4 @@
-"""``myeloma-cds knowledge check | show | diff``."""
+"""``myeloma-cds knowledge check | show | diff | situations | walk``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from cds_service.commands import check_report, diff_report, show
+from cds_service.commands.answers import show_situations, walk_states
 from cds_service.commands.ending import FINDINGS, MISUSE, plainly, stop
 from cds_service.commands.layout import terminal_width
 from cds_service.commands.states import in_use, speaker, state_of
@@ -23,12 +24,17 @@ from cds_service.knowledge.overlay import is_patch
 from cds_service.knowledge.plain import plain
 from cds_service.knowledge.saying import Saying
 from cds_service.knowledge.types import Evidence, Knowledge
+from cds_service.sequencing import soundness
 from cds_service.settings import load_settings
 
 
 @click.group()
 def knowledge() -> None:
     """The knowledge: codes, regimens, evidence, rules, cards."""
+
+
+knowledge.add_command(show_situations)
+knowledge.add_command(walk_states)
 
 
 # ---- check -----------------------------------------------------------------------------------------------
@@ -53,8 +59,9 @@ def check_knowledge(
 ) -> None:
     """Check every file; each finding is a sentence with its file. Status 1 where there are any.
 
-    No schema broken, no key that leads nowhere, no entry without a source or unchecked for too long. A table
-    says which rows of the sources are here, and as what.
+    No schema broken, no key that leads nowhere, no entry without a source or unchecked for too long, no rule
+    that can never fire, no labelled regimen out of reach of every rule, no state left without an answer (on a
+    sample of them: "walk" tries all). A table says which rows of the sources are here, and as what.
     """
     overlay = load_settings().knowledge_dir
     try:
@@ -63,7 +70,7 @@ def check_knowledge(
     except KnowledgeError as problem:
         _end_check([check.finding_of(sentence) for sentence in problem.findings], overlay, {}, as_json)
     day = (as_of or datetime.now(UTC)).date()
-    found = check.findings(files, known, day, timedelta(days=max_age))
+    found = [*check.findings(files, known, day, timedelta(days=max_age)), *soundness.findings(known, day)]
     covered, doubtful = check.coverage(files, known), check.to_recheck(files)
     reviewed, reviewable = check.reviews(files)
     notes = [f"{gap}: has no Italian text; the English one is shown" for gap in known.untranslated]

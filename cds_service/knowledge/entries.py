@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from cds_service.knowledge.types import (
@@ -55,7 +57,16 @@ def reviews_of(raw: Mapping[str, Any]) -> tuple[Review, ...]:
 
 
 def condition_of(raw: Any) -> Condition:
-    """A Condition of its mapping with exactly one key. Raises ValueError if it has another number."""
+    """A Condition of its mapping with exactly one key. Raises ValueError if it has another number.
+
+    Equal conditions are one object: whoever asks many of them of one patient answers each once.
+    """
+    return _interned(json.dumps(raw, sort_keys=True))
+
+
+@lru_cache(maxsize=16_384)
+def _interned(text: str) -> Condition:
+    raw = json.loads(text)
     if not isinstance(raw, Mapping) or len(raw) != 1:
         raise ValueError(f"a condition is a mapping with exactly one key, not {raw!r}")
     (op, argument), *_ = raw.items()

@@ -285,7 +285,10 @@ def build(raw: Files) -> Knowledge:
         drug_files=drug_files,
         cards=raw.under("cards"),
         gates=tuple(map(gate_of, pathways["hard-stops"]["gates"])),
-        hard_stops=tuple(map(hard_stop_of, pathways["hard-stops"]["hard_stops"])),
+        hard_stops=tuple(
+            replace(stop, regimens=meant(Target(containing=stop.excludes)).regimens)
+            for stop in map(hard_stop_of, pathways["hard-stops"]["hard_stops"])
+        ),
         conflicts=tuple(map(conflict_of, pathways["conflicts"]["conflicts"])),
         gaps=tuple(map(gap_of, pathways["no-suggestion"]["states"])),
         site=site_of(pathways["site"]),

@@ -355,6 +355,7 @@ class HardStop:
     source: Source
     check: str = ""
     excludes: tuple[str, ...] = ()  # drugs or classes
+    regimens: tuple[str, ...] = ()  # those with one of them as a component
     when: Condition | None = None
     last_checked: str = ""
     reviewed: tuple[Review, ...] = ()

@@ -23,6 +23,10 @@ from cds_service.sequencing.types import Recommendation
 NOTHING = "(nothing)"
 
 
+Place = tuple[tuple[str, ...], int, str, str, str, str]
+"""Where a state lies: statuses of the agents, prior lines, history, finding, region, CAR-T."""
+
+
 @dataclass(frozen=True)
 class Point:
     """One state of the space, with the names by which a person finds it again."""
@@ -30,9 +34,18 @@ class Point:
     sketch: Sketch
     region: str
     names: tuple[str, ...]  # "lenalidomide refractory", "2 prior lines", history, finding, CAR-T
+    place: Place
 
     def __str__(self) -> str:
         return f"{self.region}: {', '.join(self.names)}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What of an answer is compared with its neighbours': the order, and whom its finding concerns."""
+
+    suggested: tuple[str, ...]
+    concerned: frozenset[str]
 
 
 @dataclass
@@ -48,6 +61,7 @@ class Walked:
     unanswered: list[str] = field(default_factory=list)  # nothing suggested, and no known gap says why
     gaps: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
+    kept: dict[Place, Kept] = field(default_factory=dict)
 
     def add(self, other: Walked) -> None:
         """Takes in what another part of the walk found."""
@@ -58,44 +72,65 @@ class Walked:
         self.unanswered.extend(other.unanswered)
         self.gaps.update(other.gaps)
         self.violations.extend(other.violations)
+        self.kept.update(other.kept)
 
 
-def points(knowledge: Knowledge) -> Iterator[Point]:
-    """Every state of the space that can be, in a fixed order."""
+def points(knowledge: Knowledge, every: int = 1, offset: int = 0) -> Iterator[Point]:
+    """The states of the space that can be, in a fixed order: each ``every``-th, beginning with ``offset``."""
     space = knowledge.state_space
+    for number, drawn in enumerate(_drawn(space)):
+        if number % every == offset:
+            statuses, lines, history, finding, region, car_t = drawn
+            sketch = sketch_of(
+                {
+                    **{key: value for key, value in history.items() if key not in ("id", "least_lines")},
+                    **{key: value for key, value in finding.items() if key != "id"},
+                    "drugs": {**statuses, **history["drugs"]},
+                    "prior_lines": lines,
+                    "car_t": car_t,
+                }
+            )
+            told = tuple(f"{drug} {status}" for drug, status in statuses.items() if status != Status.NAIVE)
+            lines_told = f"{lines} prior {'line' if lines == 1 else 'lines'}"
+            names = (*told, lines_told, history["id"], finding["id"], f"CAR-T {car_t}")
+            place = (tuple(statuses.values()), lines, history["id"], finding["id"], region, car_t)
+            yield Point(sketch, region, names, place)
+
+
+def size(knowledge: Knowledge) -> int:
+    """How many states there are."""
+    return sum(1 for _ in _drawn(knowledge.state_space))
+
+
+def _drawn(space: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], int, Any, Any, str, str]]:
+    """Every combination that can be: agents with their states, lines, history, finding, region, CAR-T."""
     agents: Sequence[Mapping[str, Any]] = space["agents"]
     drugs = [agent["drug"] for agent in agents]
     for statuses in product(*(agent["states"] for agent in agents)):
         given = sum(1 for status in statuses if status != Status.NAIVE)
+        named = dict(zip(drugs, statuses, strict=True))
         for lines in space["prior_lines"]:
             if not 1 <= given <= lines * space["most_agents_per_line"]:
                 continue
-            yield from _beside(space, dict(zip(drugs, statuses, strict=True)), lines)
-
-
-def _beside(space: Mapping[str, Any], statuses: Mapping[str, str], lines: int) -> Iterator[Point]:
-    told = tuple(f"{drug} {status}" for drug, status in statuses.items() if status != Status.NAIVE)
-    for history, finding in product(space["histories"], space["findings"]):
-        if history["least_lines"] > lines:
-            continue
-        drawn = {
-            **{key: value for key, value in history.items() if key not in ("id", "least_lines")},
-            **{key: value for key, value in finding.items() if key != "id"},
-            "drugs": {**statuses, **history["drugs"]},
-            "prior_lines": lines,
-        }
-        for region, car_t in product(space["regions"], space["car_t"]):
-            names = (*told, f"{lines} prior lines", history["id"], finding["id"], f"CAR-T {car_t}")
-            yield Point(sketch_of({**drawn, "car_t": car_t}), region, names)
+            histories = [one for one in space["histories"] if one["least_lines"] <= lines]
+            beside = product(histories, space["findings"], space["regions"], space["car_t"])
+            for history, finding, region, car_t in beside:
+                yield named, lines, history, finding, region, car_t
 
 
 def walk(
-    chosen: Iterable[Point], knowledge: Knowledge, pathway: str, as_of: date, *, compare: bool = True
+    chosen: Iterable[Point],
+    knowledge: Knowledge,
+    pathway: str,
+    as_of: date,
+    *,
+    compare: bool = True,
+    keep: bool = False,
 ) -> Walked:
     """Answers each state and holds the answer against the invariants.
 
     With ``compare`` each state is also answered with one refractoriness and one contraindication more, and
-    the answers compared.
+    the answers compared. With ``keep`` they are kept, for :func:`compared` once all states are walked.
     """
     found = Walked()
     for point in chosen:
@@ -115,7 +150,50 @@ def walk(
         if compare:
             broken += _against_neighbours(point, answer, knowledge, pathway, as_of)
         found.violations.extend(f"{point}: {what}" for what in broken)
+        if keep:
+            found.kept[point.place] = _kept(answer, point.sketch)
     return found
+
+
+def _kept(answer: Recommendation, sketch: Sketch) -> Kept:
+    by = {f"Sketch/{concept}" for concept, _ in sketch.has}
+    concerned = {
+        one.regimen for one in answer.suggested if any(by & set(c.derived_from) for c in one.cautions)
+    }
+    return Kept(tuple(one.regimen for one in answer.suggested), frozenset(concerned))
+
+
+def compared(kept: Mapping[Place, Kept], knowledge: Knowledge) -> Iterator[str]:
+    """What breaks an invariant between neighbours, of all states that were kept."""
+    drugs = [agent["drug"] for agent in knowledge.state_space["agents"]]
+    ill = [one["id"] for one in knowledge.state_space["findings"] if one.get("has")]
+    well = next(one["id"] for one in knowledge.state_space["findings"] if set(one) == {"id"})
+    for place, before in kept.items():
+        statuses, lines, history, finding, region, car_t = place
+        for number, drug in enumerate(drugs):
+            more = (*statuses[:number], Status.REFRACTORY.value, *statuses[number + 1 :])
+            then = kept.get((more, lines, history, finding, region, car_t))
+            if then is not None:
+                yield from (f"{place}: {what}" for what in _added(drug, before, then, knowledge))
+        for other in ill if finding == well else ():
+            then = kept.get((statuses, lines, history, other, region, car_t))
+            if then is not None:
+                yield from (f"{place}: {other} {what}" for what in _moved(before, then))
+
+
+def _added(drug: str, before: Kept, then: Kept, knowledge: Knowledge) -> Iterator[str]:
+    for key in then.suggested:
+        if key not in before.suggested and drug in knowledge.regimens[key].components:
+            yield f"refractory to {drug} as well: {key}, which contains it, is added"
+
+
+def _moved(before: Kept, then: Kept) -> Iterator[str]:
+    rank = {key: number for number, key in enumerate(before.suggested)}
+    after = {key: number for number, key in enumerate(then.suggested)}
+    others = [key for key in then.suggested if key not in then.concerned and key in rank]
+    for ours, other in product(then.concerned & set(rank), others):
+        if rank[ours] > rank[other] and after[ours] < after[other]:
+            yield f"moves {ours}, which it concerns, ahead of {other}"
 
 
 def violations(state: PatientState, answer: Recommendation, knowledge: Knowledge) -> Iterator[str]:
@@ -185,28 +263,20 @@ def _cells_before_bispecifics(
 def _against_neighbours(
     point: Point, answer: Recommendation, knowledge: Knowledge, pathway: str, as_of: date
 ) -> Iterator[str]:
-    before = {one.regimen: one.rank for one in answer.suggested}
+    """The same comparison for one state by itself, its neighbours answered for the purpose."""
+    before = _kept(answer, point.sketch)
+
+    def answered(sketch: Sketch) -> Kept:
+        then = choose(sketched(sketch, knowledge, as_of), knowledge, point.region, pathway, Site())
+        return _kept(then, sketch)
+
     for drug, given in point.sketch.drugs.items():
-        if given.status is Status.REFRACTORY:
-            continue
-        more = with_drug(point.sketch, drug, Status.REFRACTORY, given.months_ago)
-        then = choose(sketched(more, knowledge, as_of), knowledge, point.region, pathway, Site())
-        for one in then.suggested:
-            if one.regimen not in before and drug in knowledge.regimens[one.regimen].components:
-                yield f"refractory to {drug} as well: {one.regimen}, which contains it, is added"
+        if given.status is not Status.REFRACTORY:
+            more = with_drug(point.sketch, drug, Status.REFRACTORY, given.months_ago)
+            yield from _added(drug, before, answered(more), knowledge)
     if point.sketch.has or point.sketch.labs:
         return
     for finding in knowledge.state_space["findings"]:
-        if not finding.get("has"):
-            continue
-        drawn = sketch_of({"has": finding["has"]})
-        ill = replace(point.sketch, has=(*point.sketch.has, *drawn.has))
-        then = choose(sketched(ill, knowledge, as_of), knowledge, point.region, pathway, Site())
-        after = {one.regimen: one.rank for one in then.suggested}
-        by = {f"Sketch/{concept}" for concept, _ in drawn.has}
-        concerned = {
-            one.regimen for one in then.suggested if any(by & set(c.derived_from) for c in one.cautions)
-        }
-        for ours, other in product(concerned & set(before), (set(after) - concerned) & set(before)):
-            if before[ours] > before[other] and after[ours] < after[other]:
-                yield f"{finding['id']} moves {ours}, which it concerns, ahead of {other}"
+        if finding.get("has"):
+            ill = replace(point.sketch, has=sketch_of({"has": finding["has"]}).has)
+            yield from (f"{finding['id']} {what}" for what in _moved(before, answered(ill)))

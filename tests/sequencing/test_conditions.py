@@ -88,6 +88,8 @@ def test_what_is_decided_without_the_unknown_asks_for_nothing(evaluator):
         ({"exposed_to": "BCMA"}, F),
         ({"naive_to": "BCMA"}, T),
         ({"naive_to": "PI"}, F),
+        ({"naive_to": ["BCMA", "PI"]}, F),  # never given any of them
+        ({"naive_to": ["BCMA", "GPRC5D"]}, T),
         ({"refractory_to": "anti-CD38"}, T),
         ({"refractory_to": "IMiD"}, U),
         ({"refractory_to": ["carfilzomib", "anti-CD38"]}, T),

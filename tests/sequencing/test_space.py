@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from itertools import islice
 
 import pytest
 
@@ -12,7 +11,7 @@ from cds_service.knowledge.types import Target
 from cds_service.patient.types import Status
 from cds_service.sequencing.choose import choose
 from cds_service.sequencing.sketch import Given, Sketch, sketched
-from cds_service.sequencing.space import points, violations, walk
+from cds_service.sequencing.space import Kept, compared, points, size, violations, walk
 from cds_service.sequencing.types import Recommendation
 
 AS_OF = date(2026, 11, 30)
@@ -22,11 +21,11 @@ EVERY = 997
 
 @pytest.fixture(scope="module")
 def walked(knowledge):
-    return walk(islice(points(knowledge), 0, None, EVERY), knowledge, "default", AS_OF)
+    return walk(points(knowledge, EVERY), knowledge, "default", AS_OF)
 
 
 def test_the_space_holds_hundreds_of_thousands_of_states(knowledge):
-    assert sum(1 for _ in points(knowledge)) > 200_000
+    assert size(knowledge) > 200_000
 
 
 def test_every_invariant_holds_in_the_sample(walked):
@@ -87,6 +86,27 @@ def test_a_rule_for_a_refractory_class_is_noticed_by_its_stop(knowledge):
 
 
 def test_a_state_without_an_answer_and_without_a_known_gap_is_told(knowledge):
-    found = walk(islice(points(knowledge), 0, None, 9973), replace(knowledge, gaps=()), "default", AS_OF)
+    found = walk(points(knowledge, 9973), replace(knowledge, gaps=()), "default", AS_OF)
     assert found.unanswered
     assert "lenalidomide" in " ".join(found.unanswered)
+
+
+def test_neighbours_kept_are_compared(knowledge):
+    exposed = (("exposed", "naive", "exposed", "naive", "naive"), 1, "nothing-else", "none", "EMA", "unknown")
+    refractory = (("refractory", *exposed[0][1:]), *exposed[1:])
+    ill = (*exposed[:3], "heart-failure", *exposed[4:])
+    kept = {
+        exposed: Kept(("d-vd", "kd"), frozenset()),
+        refractory: Kept(("d-rd",), frozenset()),
+        ill: Kept(("kd", "d-vd"), frozenset({"kd"})),
+    }
+    told = list(compared(kept, knowledge))
+    assert any("refractory to lenalidomide as well: d-rd" in sentence for sentence in told)
+    assert any("heart-failure moves kd, which it concerns, ahead of d-vd" in sentence for sentence in told)
+    assert len(told) == 2
+
+
+def test_what_a_walk_keeps_and_what_it_answers_for_the_purpose_agree(knowledge):
+    few = list(points(knowledge, 4999))
+    assert walk(few, knowledge, "default", AS_OF).violations == []
+    assert len(walk(few, knowledge, "default", AS_OF, compare=False, keep=True).kept) == len(few)
