@@ -79,7 +79,12 @@ def assess(files: tuple[str, ...], as_json: bool, trace: bool, **options: Any) -
         raise click.BadParameter(
             f"there is no pathway {pathway!r}; there are {there}", param_hint="--pathway"
         )
-    assessor = Assessor(known, base_url=settings.public_url, formulary=settings.unavailable)
+    assessor = Assessor(
+        known,
+        base_url=settings.public_url,
+        formulary=settings.unavailable,
+        car_t=settings.car_t or "",
+    )
     failed = False
     for name in files:
         try:

@@ -169,7 +169,7 @@ class _Writer:
         self._section("to-mind")
         for component in components:
             self.page.paragraph(
-                f"{self._drug_name(component.drug)} ({self._say.reviewed(_reviews(component))})", 2
+                f"{self._drug_name(component.drug)} ({self._say.reviewed(component.reviewed)})", 2
             )
             self._minded(component)
 
@@ -203,7 +203,7 @@ class _Writer:
             for pathway in self._known.pathways.values()
             if not pathway.composed
             for rule in pathway.rules
-            if regimen.key in (*self._known.containing(rule.target), *self._known.containing(rule.then))
+            if regimen.key in (*rule.target.regimens, *rule.then.regimens)
         ]
         speaking = [rule for rule in about if rule.verb in SPEAK_FOR]
         if speaking:
@@ -237,12 +237,15 @@ class _Writer:
         taken = next((one for one in pathway.rules if one.id == rule.id), None)
         if taken is None:
             return self._say.word("not-taken")
-        if taken.when == rule.when:
-            return self._say.word("as-it-stands")
-        more = self._say.condition(Condition("all", taken.when.children[1:]))
-        if taken.tempered_by:
-            return self._say.word("tempered-by", condition=more, conflicts=", ".join(taken.tempered_by))
-        return self._say.word("tempered", condition=more)
+        said = []
+        if taken.when != rule.when:
+            more = self._say.condition(Condition("all", taken.when.children[1:]))
+            by = ", ".join(taken.tempered_by)
+            name = "tempered-by" if by else "tempered"
+            said.append(self._say.word(name, condition=more, conflicts=by))
+        if taken.verb != rule.verb:
+            said.append(self._say.word("at-most", says=self._say.verb(taken.verb, taken.target)))
+        return "; ".join(said) or self._say.word("as-it-stands")
 
     def _evidence_of(self, regimen: Regimen) -> None:
         rows = [one for one in self._known.evidence.values() if one.regimen == regimen.key]
@@ -306,7 +309,7 @@ class _Writer:
         file, raw = self._file("pathways/drugs", "drug", component.drug)
         self._minded(component)
         self.page.paragraph("")
-        self._end(None, _reviews(component), str(raw.get("last_checked", "")), file)
+        self._end(None, component.reviewed, str(raw.get("last_checked", "")), file)
 
     def _class(self, drug_class: DrugClass) -> None:
         self.page.paragraph(self._say.text(drug_class.name))
@@ -455,14 +458,6 @@ _SAID_OF_EVIDENCE = frozenset(
     | {"conflicts", "verification", "source", "reviewed", "last_checked"}
 )
 """Members of a trial row that have their place on its page; any other is printed as it stands."""
-
-
-def _reviews(component: Component) -> tuple[Review, ...]:
-    """A component's reviews stand with each of its entries."""
-    reviews = [caution.reviewed for caution in component.cautions]
-    reviews += [advice.reviewed for advice in component.advice]
-    reviews += [adjustment.reviewed for adjustment in component.adjustments]
-    return reviews[0] if reviews else ()
 
 
 def _plainly(value: Any) -> str:

@@ -215,7 +215,7 @@ def _regimen(key: str, files: Files, known: Knowledge) -> Covered:
         for pathway in known.pathways.values()
         if not pathway.composed
         for rule in pathway.rules
-        if key in known.containing(rule.target)
+        if key in rule.target.regimens
     ]
     speaking = [rule.id for rule in named if rule.verb in SPEAK_FOR]
     others = [rule.id for rule in named if rule.verb not in SPEAK_FOR]
@@ -315,14 +315,3 @@ def to_recheck(files: Files) -> list[Doubtful]:
         if "R" in (mark := str(source.get("mark", "")))
         or "recalled" in f"{source.get('document', '')} {source.get('at', '')}".casefold()
     ]
-
-
-def reviews(files: Files) -> tuple[int, int]:
-    """How many entries have been clinically reviewed, and how many there are that can be."""
-    reviewed = [
-        node["reviewed"]
-        for _, content in files.files.items()
-        for _, node in walk(content)
-        if "reviewed" in node
-    ]
-    return sum(bool(one) for one in reviewed), len(reviewed)

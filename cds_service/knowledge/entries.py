@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -61,7 +61,7 @@ def condition_of(raw: Any) -> Condition:
     (op, argument), *_ = raw.items()
     if op in ("all", "any"):
         return Condition(op, tuple(condition_of(child) for child in argument))
-    if op == "not":
+    if op in ("not", "unknown"):
         return Condition(op, (condition_of(argument),))
     return Condition(op, argument=argument)
 
@@ -164,7 +164,7 @@ def regimen_of(raw: Mapping[str, Any]) -> Regimen:
 
 def component_of(raw: Mapping[str, Any]) -> Component:
     """One file of pathways/drugs."""
-    drug, reviewed = raw["drug"], reviews_of(raw)
+    drug = raw["drug"]
     return Component(
         drug=drug,
         cautions=tuple(
@@ -175,7 +175,6 @@ def component_of(raw: Mapping[str, Any]) -> Component:
                 bars=bool(entry.get("bars", False)),
                 text=text_of(entry["text"]),
                 source=source_of(entry.get("source")),
-                reviewed=reviewed,
             )
             for entry in raw["cautions"]
         ),
@@ -187,7 +186,6 @@ def component_of(raw: Mapping[str, Any]) -> Component:
                 when=_maybe_condition(entry.get("when")),
                 text=text_of(entry["text"]),
                 source=source_of(entry["source"]),
-                reviewed=reviewed,
             )
             for entry in raw["advice"]
         ),
@@ -201,10 +199,11 @@ def component_of(raw: Mapping[str, Any]) -> Component:
                 days_text=str(entry.get("days_text", "")),
                 text=text_of(entry["text"]),
                 source=source_of(entry["source"]),
-                reviewed=reviewed,
             )
             for entry in raw.get("dose_adjustments", ())
         ),
+        last_checked=raw["last_checked"],
+        reviewed=reviews_of(raw),
     )
 
 
@@ -230,13 +229,14 @@ def evidence_of(raw: Mapping[str, Any]) -> Evidence:
             EvidenceConflict(
                 id=entry["id"],
                 text=entry["text"],
-                use=str(entry.get("use", "")),
-                why=str(entry.get("why", "")),
+                use=entry["use"],
+                why=entry["why"],
                 says=text_of(entry["says"]) if "says" in entry else None,
                 silent=str(entry.get("silent", "")),
             )
             for entry in raw["conflicts"]
         ),
+        os_significant=raw.get("os_significant", {}).get("is", "not-reported"),
         reviewed=reviews_of(raw),
     )
 
@@ -248,7 +248,7 @@ def target_of(raw: Any) -> Target:
     return Target(regimens=tuple(raw))
 
 
-def _rules(raw: Mapping[str, Any], first_position: int) -> Iterator[Rule]:
+def _rules(raw: Mapping[str, Any], first_position: int, meant: Callable[[Target], Target]) -> Iterator[Rule]:
     for offset, entry in enumerate(raw["rules"]):
         if "not_executable" in entry:
             continue
@@ -262,8 +262,8 @@ def _rules(raw: Mapping[str, Any], first_position: int) -> Iterator[Rule]:
             pathway=raw["id"],
             when=condition_of(entry["when"]),
             verb=verb,
-            target=Target() if verb == "remark" else target_of(first),
-            then=target_of(said["then"]) if verb == "order" else Target(),
+            target=Target() if verb == "remark" else meant(target_of(first)),
+            then=meant(target_of(said["then"])) if verb == "order" else Target(),
             remarks=tuple(Remark(_maybe_condition(r.get("when")), text_of(r["text"])) for r in remarks),
             because=text_of(entry["because"]),
             source=source_of(raw["source"] | entry["source"]),
@@ -290,14 +290,19 @@ def _statements(raw: Mapping[str, Any]) -> Iterator[Statement]:
             )
 
 
-def pathways_of(files: Mapping[str, Any], composed: Iterable[Any]) -> dict[str, Pathway]:
-    """The pathways by id: each sequencing file alone, then those that compose several."""
+def pathways_of(
+    files: Mapping[str, Any], composed: Iterable[Any], meant: Callable[[Target], Target]
+) -> dict[str, Pathway]:
+    """The pathways by id: each sequencing file alone, then those that compose several.
+
+    ``meant`` fills in the regimens that a target means by their content.
+    """
     pathways = {
         raw["id"]: Pathway(
             id=raw["id"],
             title=text_of(raw["title"]),
             sources=(raw["id"],),
-            rules=tuple(_rules(raw, number * 1000)),
+            rules=tuple(_rules(raw, number * 1000, meant)),
             cited=source_of(raw["source"]),
             statements=tuple(_statements(raw)),
             unreviewed=bool(raw.get("unreviewed", False)),
@@ -330,6 +335,9 @@ def _part(part: Mapping[str, Any], alone: Mapping[str, Pathway]) -> Iterator[Rul
             when = Condition("all", (rule.when, *map(condition_of, more)))
             by = tuple(dict.fromkeys(key for entry in tempering for key in entry["by"]))
             rule = replace(rule, when=when, tempered_by=by)
+        most = part.get("speaks_at_most")
+        if most and VERBS.index(rule.verb) < VERBS.index(most):
+            rule = replace(rule, verb=most)
         yield rule
 
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -35,7 +35,7 @@ from cds_service.knowledge.entries import (
 )
 from cds_service.knowledge.overlay import CannotMerge, is_patch, merged, patched_path
 from cds_service.knowledge.references import dangling
-from cds_service.knowledge.types import Knowledge, KnowledgeVersion
+from cds_service.knowledge.types import Knowledge, KnowledgeVersion, Target, any_of
 
 FOLDERS = ("mappings", "pathways", "cards")
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -56,6 +56,8 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("pathways/knowledge.yaml", ""),
     ("pathways/no-suggestion.yaml", ""),
     ("pathways/site.yaml", ""),
+    ("pathways/situations.yaml", ""),
+    ("pathways/state-space.yaml", ""),
     ("pathways/*.yaml", "pathway"),
     ("cards/services.yaml", "services"),
     ("cards/*.yaml", "cards"),
@@ -177,8 +179,8 @@ class Files:
 def read_files(overlay: Path | None = None, base: Path | None = None, *, check: bool = True) -> Files:
     """The files of ``base`` (default: of :func:`root`) with ``overlay`` laid over them, not yet as objects.
 
-    Raises KnowledgeError with every finding if a file is no YAML or, with ``check``, breaks its schema. Without
-    it files of another version, whose schemas were others, can be read.
+    Raises KnowledgeError with every finding if a file is no YAML or, with ``check``, breaks its schema.
+    Without it files of another version, whose schemas were others, can be read.
     """
     base = root() if base is None else base
     if not any((base / folder).is_dir() for folder in FOLDERS):
@@ -222,15 +224,15 @@ def read_files(overlay: Path | None = None, base: Path | None = None, *, check: 
     return Files(contents, digest.hexdigest(), overlay is not None and bool(_files(overlay)))
 
 
-_NO_PATHWAYS = frozenset({"conflicts", "coverage", "hard-stops", "knowledge", "no-suggestion", "site"})
-"""Files of pathways/ that are no composed pathway."""
+_NO_PATHWAYS = frozenset(path.rpartition("/")[2].removesuffix(".yaml") for path, kind in _KINDS if not kind)
+"""Files of pathways/ that are no composed pathway: those that have a schema of their own."""
 
 
 def load(overlay: Path | None = None, base: Path | None = None) -> Knowledge:
     """Everything the service knows, with a hospital's ``overlay`` folder laid over it.
 
     A file of the overlay replaces ours of the same name or is new; one named NAME.patch.yaml changes single
-    entries of NAME.yaml. ``base`` is the folder of mappings/, pathways/ and cards/ to read instead of our own.
+    entries of NAME.yaml. ``base`` is the folder of mappings/, pathways/ and cards/ to read instead of ours.
     Raises KnowledgeError with every finding if a file breaks its schema or names what does not exist.
     """
     return build(read_files(overlay, base))
@@ -238,7 +240,7 @@ def load(overlay: Path | None = None, base: Path | None = None) -> Knowledge:
 
 _NEEDED = (
     *(PurePosixPath("mappings", f"{name}.yaml") for name in ("classes", "comorbidities", "observations")),
-    *(PurePosixPath("pathways", f"{name}.yaml") for name in sorted(_NO_PATHWAYS)),
+    *(PurePosixPath(path) for path, kind in _KINDS if not kind and "*" not in path),
 )
 
 
@@ -249,16 +251,30 @@ def build(raw: Files) -> Knowledge:
         raise KnowledgeError(missing)
     pathways = raw.under("pathways")
     drug_files = {content["key"]: content for content in raw.under("mappings/drugs").values()}
+    drugs = {key: drug_of(content) for key, content in drug_files.items()}
+    classes = {entry["key"]: class_of(entry) for entry in raw.under("mappings")["classes"]["classes"]}
+    regimens = {c["key"]: regimen_of(c) for c in raw.under("pathways/regimens").values()}
+
+    def meant(target: Target) -> Target:
+        """The target with the regimens that it means by their content."""
+        if not target.containing:
+            return target
+        keys = sorted(
+            r.key for r in regimens.values() if any_of(r.components, target.containing, drugs, classes)
+        )
+        return replace(target, regimens=tuple(keys))
+
     knowledge = Knowledge(
         version=_version(pathways["knowledge"], raw),
-        drugs={key: drug_of(content) for key, content in drug_files.items()},
-        classes={entry["key"]: class_of(entry) for entry in raw.under("mappings")["classes"]["classes"]},
-        regimens={c["key"]: regimen_of(c) for c in raw.under("pathways/regimens").values()},
+        drugs=drugs,
+        classes=classes,
+        regimens=regimens,
         components={c["drug"]: component_of(c) for c in raw.under("pathways/drugs").values()},
         evidence={c["id"]: evidence_of(c) for c in raw.under("pathways/evidence").values()},
         pathways=pathways_of(
             {content["id"]: content for content in raw.under("pathways/sequencing").values()},
             [content for name, content in pathways.items() if name not in _NO_PATHWAYS],
+            meant,
         ),
         definitions=raw.under("pathways/definitions"),
         mappings=raw.under("mappings"),
@@ -270,6 +286,8 @@ def build(raw: Files) -> Knowledge:
         gaps=tuple(map(gap_of, pathways["no-suggestion"]["states"])),
         site=site_of(pathways["site"]),
         coverage=pathways["coverage"],
+        situations=pathways["situations"],
+        state_space=pathways["state-space"],
         untranslated=tuple(_untranslated(raw)),
     )
     findings = list(dangling(knowledge))

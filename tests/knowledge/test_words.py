@@ -19,7 +19,9 @@ KNOWLEDGE = load()
 SCHEMA = json.loads(
     (Path(cds_service.knowledge.__file__).parent / "schemas" / "condition.schema.json").read_text("utf-8")
 )
-LEAVES = [op for op in SCHEMA["$defs"]["condition"]["properties"] if op not in ("all", "any", "not")]
+LEAVES = [
+    op for op in SCHEMA["$defs"]["condition"]["properties"] if op not in ("all", "any", "not", "unknown")
+]
 
 
 def said(written: str, language: str = "en") -> str:
@@ -147,6 +149,11 @@ def test_a_condition_in_italian(written: str, words: str) -> None:
             "not refractory to proteasome inhibitors and never given agents against BCMA",
         ),
         (
+            "what is not known",
+            "all: [{unknown: {refractory_to: lenalidomide}}, {not: {unknown: {ecog: {over: 1}}}}]",
+            "not known whether refractory to lenalidomide; known whether ECOG over 1",
+        ),
+        (
             "nested alls are one",
             "all: [{all: [{region: EMA}, {ecog: {at_most: 1}}]}, {region: EMA}]",
             "in the EU; ECOG at most 1",
@@ -219,7 +226,7 @@ def test_whatever_a_condition_can_name_has_a_name_in_both_languages() -> None:
 
 def test_the_words_of_no_leaf_are_left_over() -> None:
     stems = {leaf.replace("_", "-") for leaf in LEAVES}
-    stems |= {"and", "or", "not", "either", "not-both", "nobody-in-particular"}
+    stems |= {"and", "or", "not", "either", "not-both", "unknown", "nobody-in-particular"}
     for name in KNOWLEDGE.definitions["sentences"]["condition_words"]:
         bare = name.removeprefix("not-") if name not in stems else name
         assert any(bare == stem or bare.startswith(f"{stem}-") for stem in stems), name
