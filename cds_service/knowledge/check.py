@@ -249,11 +249,11 @@ def _rule(key: str, files: Files) -> Covered:
                 lives = ", ".join(entry.get("lives", ()))
                 says = entry["not_executable"] + (f" (lives in {lives})" if lives else "")
                 return Covered(table, key, "not-executable", (path.as_posix(),), says)
-            return Covered(table, key, "executable", (path.as_posix(),), said_by_rule(entry))
+            return Covered(table, key, "executable", (path.as_posix(),), _said_by_rule(entry))
     return Covered(table, key, "lost", (), "")
 
 
-def said_by_rule(entry: Mapping[str, Any]) -> str:
+def _said_by_rule(entry: Mapping[str, Any]) -> str:
     """Verb and regimens of a rule as its file has them."""
     verb = next(verb for verb in VERBS if verb in entry)
 
