@@ -179,8 +179,8 @@ class Files:
 def read_files(overlay: Path | None = None, base: Path | None = None, *, check: bool = True) -> Files:
     """The files of ``base`` (default: of :func:`root`) with ``overlay`` laid over them, not yet as objects.
 
-    Raises KnowledgeError with every finding if a file is no YAML or, with ``check``, breaks its schema.
-    Without it files of another version, whose schemas were others, can be read.
+    Raises KnowledgeError with every finding if a file is no YAML or, with ``check``, breaks its schema;
+    without it files of another version, whose schemas were others, can be read.
     """
     base = root() if base is None else base
     if not any((base / folder).is_dir() for folder in FOLDERS):
@@ -224,7 +224,11 @@ def read_files(overlay: Path | None = None, base: Path | None = None, *, check: 
     return Files(contents, digest.hexdigest(), overlay is not None and bool(_files(overlay)))
 
 
-_NO_PATHWAYS = frozenset(path.rpartition("/")[2].removesuffix(".yaml") for path, kind in _KINDS if not kind)
+_NO_PATHWAYS = frozenset(
+    PurePosixPath(pattern).stem
+    for pattern, kind in _KINDS
+    if not kind and pattern.startswith("pathways/") and "*" not in pattern
+)
 """Files of pathways/ that are no composed pathway: those that have a schema of their own."""
 
 

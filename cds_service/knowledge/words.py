@@ -67,8 +67,8 @@ class _Words:
         if condition.op == "not":
             return self._part(condition.children[0], not negated, nested=nested)
         if condition.op == "unknown":
-            asked = self._part(condition.children[0], False, nested=True)
-            return self.said("not-unknown" if negated else "unknown", words=asked)
+            inner = self._part(condition.children[0], False, nested=True)
+            return self.said("not-unknown" if negated else "unknown", words=inner)
         if condition.op not in ("all", "any"):
             return self._leaf(condition, negated)
         children = _parts(condition) if condition.op == "all" else list(condition.children)

@@ -135,7 +135,12 @@ MISTAKES: list[tuple[str, str, Callable[[Any], None], str]] = [
     (
         "a conflict of which nobody says whether an answer shows it",
         APOLLO,
-        lambda c: c.update(conflicts=[{"id": "CF-17", "text": "79 or 89 %", "use": "79.5 %", "why": "seen"}]),
+        lambda c: c.update(
+            conflicts=[
+                {"id": "CF-17", "text": "79 % or 89 %", "use": "79.5", "why": "the paper"},
+                *c["conflicts"][1:],
+            ]
+        ),
         "pathways/evidence/apollo-itt.yaml, CF-17: neither says what an answer shows of it, nor why none "
         'does. Give it "says", or "silent" with the reason.',
     ),

@@ -42,6 +42,8 @@ def said(written: str, language: str = "en") -> str:
         ("exposed_to: [PI, lenalidomide]", "exposed to proteasome inhibitors or lenalidomide"),
         ("not: {exposed_to: BCMA}", "never given agents against BCMA"),
         ("refractory_to: lenalidomide", "refractory to lenalidomide"),
+        ("unknown: {refractory_to: lenalidomide}", "not known whether refractory to lenalidomide"),
+        ("not: {unknown: {refractory_to: lenalidomide}}", "known whether refractory to lenalidomide"),
         ("not: {refractory_to: anti-CD38}", "not refractory to anti-CD38 antibodies"),
         ("not: {not: {refractory_to: anti-CD38}}", "refractory to anti-CD38 antibodies"),
         ("naive_to: PI", "never given proteasome inhibitors"),
@@ -226,7 +228,7 @@ def test_whatever_a_condition_can_name_has_a_name_in_both_languages() -> None:
 
 def test_the_words_of_no_leaf_are_left_over() -> None:
     stems = {leaf.replace("_", "-") for leaf in LEAVES}
-    stems |= {"and", "or", "not", "either", "not-both", "unknown", "nobody-in-particular"}
+    stems |= {"and", "or", "not", "either", "not-both", "nobody-in-particular", "unknown"}
     for name in KNOWLEDGE.definitions["sentences"]["condition_words"]:
         bare = name.removeprefix("not-") if name not in stems else name
         assert any(bare == stem or bare.startswith(f"{stem}-") for stem in stems), name
