@@ -22,6 +22,7 @@ from cds_service.knowledge.load import FOLDERS, KnowledgeError, build, load, rea
 from cds_service.knowledge.lookup import entries, nearest
 from cds_service.knowledge.overlay import is_patch
 from cds_service.knowledge.plain import plain
+from cds_service.knowledge.reviews import counted as counted_reviews
 from cds_service.knowledge.saying import Saying
 from cds_service.knowledge.types import Evidence, Knowledge
 from cds_service.sequencing import soundness
@@ -72,7 +73,7 @@ def check_knowledge(
     day = (as_of or datetime.now(UTC)).date()
     found = [*check.findings(files, known, day, timedelta(days=max_age)), *soundness.findings(known, day)]
     covered, doubtful = check.coverage(files, known), check.to_recheck(files)
-    reviewed, reviewable = check.reviews(files)
+    reviewed, reviewable = counted_reviews(known)
     notes = [f"{gap}: has no Italian text; the English one is shown" for gap in known.untranslated]
     notes += [] if overlay is None else _overlaid(overlay)
     notes.append(f"{reviewed} of {reviewable} entries are clinically reviewed")

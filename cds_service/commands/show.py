@@ -237,12 +237,15 @@ class _Writer:
         taken = next((one for one in pathway.rules if one.id == rule.id), None)
         if taken is None:
             return self._say.word("not-taken")
-        if taken.when == rule.when:
-            return self._say.word("as-it-stands")
-        more = self._say.condition(Condition("all", taken.when.children[1:]))
-        if taken.tempered_by:
-            return self._say.word("tempered-by", condition=more, conflicts=", ".join(taken.tempered_by))
-        return self._say.word("tempered", condition=more)
+        said = []
+        if taken.when != rule.when:
+            more = self._say.condition(Condition("all", taken.when.children[1:]))
+            by = ", ".join(taken.tempered_by)
+            name = "tempered-by" if by else "tempered"
+            said.append(self._say.word(name, condition=more, conflicts=by))
+        if taken.verb != rule.verb:
+            said.append(self._say.word("at-most", says=self._say.verb(taken.verb, taken.target)))
+        return "; ".join(said) or self._say.word("as-it-stands")
 
     def _evidence_of(self, regimen: Regimen) -> None:
         rows = [one for one in self._known.evidence.values() if one.regimen == regimen.key]

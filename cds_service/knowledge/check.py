@@ -249,11 +249,11 @@ def _rule(key: str, files: Files) -> Covered:
                 lives = ", ".join(entry.get("lives", ()))
                 says = entry["not_executable"] + (f" (lives in {lives})" if lives else "")
                 return Covered(table, key, "not-executable", (path.as_posix(),), says)
-            return Covered(table, key, "executable", (path.as_posix(),), said_by_rule(entry))
+            return Covered(table, key, "executable", (path.as_posix(),), _said_by_rule(entry))
     return Covered(table, key, "lost", (), "")
 
 
-def said_by_rule(entry: Mapping[str, Any]) -> str:
+def _said_by_rule(entry: Mapping[str, Any]) -> str:
     """Verb and regimens of a rule as its file has them."""
     verb = next(verb for verb in VERBS if verb in entry)
 
@@ -315,14 +315,3 @@ def to_recheck(files: Files) -> list[Doubtful]:
         if "R" in (mark := str(source.get("mark", "")))
         or "recalled" in f"{source.get('document', '')} {source.get('at', '')}".casefold()
     ]
-
-
-def reviews(files: Files) -> tuple[int, int]:
-    """How many entries have been clinically reviewed, and how many there are that can be."""
-    reviewed = [
-        node["reviewed"]
-        for _, content in files.files.items()
-        for _, node in walk(content)
-        if isinstance(node.get("reviewed"), list)  # a sentence may have this name too
-    ]
-    return sum(bool(one) for one in reviewed), len(reviewed)

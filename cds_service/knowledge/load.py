@@ -244,7 +244,7 @@ def load(overlay: Path | None = None, base: Path | None = None) -> Knowledge:
 
 _NEEDED = (
     *(PurePosixPath("mappings", f"{name}.yaml") for name in ("classes", "comorbidities", "observations")),
-    *(PurePosixPath("pathways", f"{name}.yaml") for name in sorted(_NO_PATHWAYS)),
+    *(PurePosixPath(path) for path, kind in _KINDS if not kind and "*" not in path),
 )
 
 

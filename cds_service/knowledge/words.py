@@ -30,13 +30,12 @@ def listed(names: Sequence[str], knowledge: Knowledge, language: str, joint: str
     return _Words(knowledge, language).said(joint, first=", ".join(names[:-1]), last=names[-1])
 
 
-def name_of(key: str, knowledge: Knowledge, *, plural: bool = True) -> Text:
+def name_of(key: str, knowledge: Knowledge) -> Text:
     """What people call a drug, or a class by its members together; the key where nobody has named it."""
     if key in knowledge.drugs:
         return knowledge.drugs[key].name
     if key in knowledge.classes:
-        drug_class = knowledge.classes[key]
-        return (drug_class.plural if plural else None) or drug_class.name
+        return knowledge.classes[key].plural or knowledge.classes[key].name
     return Text(key, key)
 
 

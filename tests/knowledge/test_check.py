@@ -14,10 +14,10 @@ from cds_service.knowledge.check import (
     coverage,
     finding_of,
     findings,
-    reviews,
     to_recheck,
 )
 from cds_service.knowledge.load import Files, build, read_files
+from cds_service.knowledge.reviews import counted
 from tests.knowledge.overlays import changed, entry, shipped, written
 
 RULES = "pathways/sequencing/barila-2025.yaml"
@@ -257,9 +257,9 @@ def test_the_tables_are_counted_as_the_sources_were() -> None:
 
 
 def test_reviews_are_counted() -> None:
-    before = reviews(shipped())
     review = [{"role": "haematologist", "on": "2026-11-30"}]
-    after = reviews(changed(RULES, lambda c: rule(c, "BAR-15").update(reviewed=review)))
+    before = counted(build(shipped()))
+    after = counted(build(changed(RULES, lambda c: rule(c, "BAR-15").update(reviewed=review))))
     assert (after[0] - before[0], after[1] - before[1]) == (1, 0)
 
 

@@ -234,12 +234,11 @@ ONE_CHANGE: list[tuple[str, str, Callable[[Any], Any], str, str]] = [
     ),
     (
         "a source",
-        REGIMEN,
-        lambda c: c.update(dose_source={"document": "APOLLO protocol", "mark": "R"}),
+        "pathways/hard-stops.yaml",
+        lambda c: entry(c["gates"], id="GATE-LINES").update(source={"document": "EPAR", "mark": "R"}),
         "provenance",
-        "Regimen D-PD: source of the doses: was verified: APOLLO (myelomasociety.org summary, 20 mg of "
-        "dexamethasone from 75 years) and MM-014 abstracts [V]; confirms: myelomasociety.org, APOLLO, 20 mg "
-        "for those aged 75 years or older; is now APOLLO protocol [R: recheck the label].",
+        "Gate GATE-LINES: source: was labels and rules are written by prior lines; an unknown "
+        "number is a caution, never a stop [D: our decision]; is now EPAR [R: recheck the label].",
     ),
 ]
 

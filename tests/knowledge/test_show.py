@@ -60,7 +60,7 @@ def test_a_rule_is_a_sentence_with_its_source_and_its_clashes() -> None:
                 "ORA-19 (rule of qa-article)",
                 "Supports DRd and KRd, where: one or two prior lines; refractory to bortezomib.",
                 "In default only where also: not refractory to lenalidomide; not refractory to anti-CD38 "
-                "antibodies; one prior line (X-08, X-06, X-09)",
+                "antibodies; one prior line (X-08, X-06, X-09); allows DRd and KRd at most",
             ],
         ),
         (

@@ -151,6 +151,11 @@ def test_a_condition_in_italian(written: str, words: str) -> None:
             "not refractory to proteasome inhibitors and never given agents against BCMA",
         ),
         (
+            "what is not known",
+            "all: [{unknown: {refractory_to: lenalidomide}}, {not: {unknown: {ecog: {over: 1}}}}]",
+            "not known whether refractory to lenalidomide; known whether ECOG over 1",
+        ),
+        (
             "nested alls are one",
             "all: [{all: [{region: EMA}, {ecog: {at_most: 1}}]}, {region: EMA}]",
             "in the EU; ECOG at most 1",
