@@ -53,6 +53,7 @@ from cds_service.record import (
     MYELOMA,
     RESPONDING,
     ClinicalRecord,
+    Completeness,
     DateSpan,
     DiagnosisFact,
     DiagnosisStatus,
@@ -170,6 +171,8 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         allergic=dict(allergic),
         biology=own.biology,
         labs=own.labs,
+        procedures_known=record.completeness.get("procedures", Completeness.COMPLETE)
+        is Completeness.COMPLETE,
         history_known=history_known,
         unknown=(
             *unknown,

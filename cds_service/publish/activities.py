@@ -9,61 +9,64 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cds_service.cards.markdown import sentence_case
-from cds_service.cards.orders import whole_or_none
 from cds_service.cards.wording import LANGUAGES
-from cds_service.knowledge.types import Condition, Dose, Regimen, Text
+from cds_service.knowledge.types import Condition, Dose, Knowledge, Regimen, Source, Text
 from cds_service.publish.conditions import in_words
-from cds_service.publish.edition import Edition, Resource, code_system, put
+from cds_service.publish.edition import Edition, Resource, code_system, put, usable_id
 from cds_service.publish.sources import citation, depends_on
+from cds_service.sequencing.doses import STANDARD, Schedule, schedules
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """What is given of one drug in one regimen: where, and to whom.
+class Given:
+    """What is given of one drug in one regimen, and where and to whom (``condition`` None: to everybody).
 
-    ``region`` "": everywhere. ``when`` None: to everybody whom none of ``others`` means.
+    ``doses`` are empty where none is asserted; ``source`` says who gives them.
     """
 
     id: str
     drug: str
     region: str
-    when: Condition | None
-    others: tuple[Condition, ...]
+    condition: Condition | None
     doses: tuple[Dose, ...]
     alternatives: tuple[Dose, ...]
-
-    @property
-    def condition(self) -> Condition | None:
-        """For whom and where this schedule stands; None: for everybody."""
-        parts = [Condition("region", argument=self.region)] if self.region else []
-        if self.when is not None:
-            parts.append(self.when)
-        elif self.others:
-            any_other = self.others[0] if len(self.others) == 1 else Condition("any", self.others)
-            parts.append(Condition("not", (any_other,)))
-        return None if not parts else parts[0] if len(parts) == 1 else Condition("all", tuple(parts))
+    source: Source
+    because: Text | None = None
 
 
-def schedules(regimen: Regimen, drug: str) -> Iterator[Schedule]:
-    """The schedules of one drug: one, where nothing depends on region or patient."""
+def given(regimen: Regimen, drug: str, knowledge: Knowledge) -> Iterator[Given]:
+    """The schedules of one drug: one, where nothing depends on region or patient.
+
+    The conditions exclude each other: of two that may both hold, the first to stand is the one that counts.
+    """
     rows = [dose for dose in regimen.doses if dose.drug == drug]
     regional = any(dose.regions for dose in rows)
     for region in sorted({label.region for label in regimen.labels}) if regional else [""]:
-        own = [dose for dose in rows if not dose.regions or region in dose.regions]
-        conditions = list({repr(dose.when): dose.when for dose in own if dose.when is not None}.values())
-        for number, when in enumerate([None, *conditions]):
-            suffix = [region.lower()] if region else []
-            suffix += [f"case-{number}"] if number else []
-            given = [dose for dose in own if dose.when == when]
-            doses = whole_or_none(dose for dose in given if not dose.alternative)
-            yield Schedule(
-                id="-".join([regimen.key, drug, *suffix]),
+        here = [Condition("region", argument=region)] if region else []
+        standard, *others = schedules(regimen, drug, region, knowledge) or [Schedule(STANDARD, ())]
+        conditions = [other.when for other in others if other.when is not None]
+        for schedule in (standard, *others):
+            before = conditions if schedule is standard else conditions[: others.index(schedule)]
+            own = [] if schedule.when is None else [schedule.when]
+            parts = [*here, *own, *(Condition("not", (condition,)) for condition in before)]
+            adjustment = schedule.adjustment
+            yield Given(
+                id=usable_id(regimen.key, drug, region.lower(), schedule.name),
                 drug=drug,
                 region=region,
-                when=when,
-                others=() if number else tuple(conditions),
-                doses=doses,
-                alternatives=tuple(dose for dose in given if dose.alternative) if doses else (),
+                condition=None
+                if not parts
+                else parts[0]
+                if len(parts) == 1
+                else Condition("all", tuple(parts)),
+                doses=schedule.rows,
+                alternatives=tuple(
+                    dose
+                    for dose in rows
+                    if dose.alternative and schedule.rows and (not dose.regions or region in dose.regions)
+                ),
+                source=adjustment.source if adjustment else regimen.dose_source,
+                because=adjustment.text if adjustment else None,
             )
 
 
@@ -71,11 +74,11 @@ def activities(edition: Edition) -> Iterator[Resource]:
     """The definitions of all drugs of all regimens."""
     for regimen in edition.knowledge.regimens.values():
         for drug in regimen.components:
-            for schedule in schedules(regimen, drug):
+            for schedule in given(regimen, drug, edition.knowledge):
                 yield _activity(edition, regimen, schedule)
 
 
-def _activity(edition: Edition, regimen: Regimen, schedule: Schedule) -> Resource:
+def _activity(edition: Edition, regimen: Regimen, schedule: Given) -> Resource:
     knowledge, orders = edition.knowledge, edition.orders
     drug = knowledge.drugs[schedule.drug]
     resource = edition.front(
@@ -100,7 +103,7 @@ def _activity(edition: Edition, regimen: Regimen, schedule: Schedule) -> Resourc
             ]
         }
     ]
-    artifacts = list(citation(edition, regimen.dose_source, label=edition.said("dose-source/label").en))
+    artifacts = list(citation(edition, schedule.source, label=edition.said("dose-source/label").en))
     if schedule.drug in knowledge.components:
         artifacts.append(depends_on("PlanDefinition", f"drug-{schedule.drug}"))
     resource["relatedArtifact"] = artifacts
@@ -119,7 +122,7 @@ def _activity(edition: Edition, regimen: Regimen, schedule: Schedule) -> Resourc
     return resource
 
 
-def _described(edition: Edition, regimen: Regimen, schedule: Schedule) -> Text:
+def _described(edition: Edition, regimen: Regimen, schedule: Given) -> Text:
     """The dose as a sentence, or that none is asserted."""
     name = Text(
         *(
@@ -133,7 +136,7 @@ def _described(edition: Edition, regimen: Regimen, schedule: Schedule) -> Text:
     def told(doses: tuple[Dose, ...]) -> Text:
         return Text(*(edition.orders.doses_in_words(doses, language) for language in LANGUAGES))
 
-    return edition.said(
+    told_of = edition.said(
         "activity/with-dose",
         drug=name,
         dose=told(schedule.doses),
@@ -141,3 +144,6 @@ def _described(edition: Edition, regimen: Regimen, schedule: Schedule) -> Text:
         cycle=edition.word("cycle", regimen.cycle),
         other=told(schedule.alternatives),
     )
+    if schedule.because is None:
+        return told_of
+    return Text(*(f"{schedule.because.in_language(one)} {told_of.in_language(one)}" for one in LANGUAGES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -31,6 +32,14 @@ def canonical(kind: str, identifier: str) -> str:
 def code_system(identifier: str) -> str:
     """The address of one of our own code systems."""
     return canonical("CodeSystem", identifier)
+
+
+def usable_id(*parts: str) -> str:
+    """The parts as one id of FHIR, which has 64 characters at most; a longer one is cut and told apart."""
+    whole = "-".join(part for part in parts if part)
+    if len(whole) <= _LONGEST_ID:
+        return whole
+    return f"{whole[: _LONGEST_ID - 9]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
 def concept(system: str, code: str, display: str = "", *, text: str = "") -> dict[str, Any]:

@@ -26,10 +26,9 @@ from cds_service.knowledge.types import (
     Rule,
     Source,
     Statement,
-    Target,
     Text,
 )
-from cds_service.publish.activities import schedules
+from cds_service.publish.activities import given
 from cds_service.publish.conditions import applicability, in_words
 from cds_service.publish.edition import Edition, Resource, canonical, concept, put
 from cds_service.publish.sources import (
@@ -129,13 +128,13 @@ def _of_drug(edition: Edition, regimen: Regimen, key: str) -> Action:
     action: Action = {"id": key}
     put(action, "title", drug.name)
     action["code"] = [concept("drugs", key, drug.name.en)]
-    given = list(schedules(regimen, key))
-    if len(given) == 1:
-        action["definitionCanonical"] = canonical("ActivityDefinition", given[0].id)
+    doses = list(given(regimen, key, edition.knowledge))
+    if len(doses) == 1:
+        action["definitionCanonical"] = canonical("ActivityDefinition", doses[0].id)
         return action
     action |= {"groupingBehavior": "logical-group", "selectionBehavior": "exactly-one"}
     action["action"] = []
-    for schedule in given:
+    for schedule in doses:
         choice: Action = {"id": schedule.id}
         assert schedule.condition is not None  # noqa: S101 (several schedules of one drug are told apart by it)
         words = in_words(schedule.condition, edition.knowledge)
@@ -215,10 +214,7 @@ def _in_order(
 
 def _rule(edition: Edition, rule: Rule) -> Action:
     knowledge = edition.knowledge
-    meant = (
-        knowledge.containing(rule.target, supporting=rule.verb == "avoid") if rule.target != Target() else ()
-    )
-    behind = knowledge.containing(rule.then) if rule.then != Target() else ()
+    meant, behind = rule.target.regimens, rule.then.regimens
     action: Action = {"id": rule.id, "extension": [*_effective(rule), *_review(edition, rule.reviewed)]}
     action["prefix"] = rule.id
     put(action, "title", _rule_title(edition, rule, meant, behind))
@@ -374,19 +370,21 @@ def _drug(edition: Edition, component: Component) -> Resource:
         edition,
         f"drug-{component.drug}",
         "eca-rule",
-        [entry.reviewed for entry in entries],
+        [component.reviewed],
         title=edition.said("drug/title", drug=drug.name),
         description=edition.said("drug/description", drug=drug.name),
     )
-    actions = [_minded(edition, number, entry) for number, entry in enumerate(entries, start=1)]
+    actions = [_minded(edition, component, number, entry) for number, entry in enumerate(entries, start=1)]
     if actions:
         resource["action"] = actions
     return resource
 
 
-def _minded(edition: Edition, number: int, entry: Caution | Advice | DoseAdjustment) -> Action:
+def _minded(
+    edition: Edition, component: Component, number: int, entry: Caution | Advice | DoseAdjustment
+) -> Action:
     identifier = entry.id if isinstance(entry, DoseAdjustment) else f"{entry.drug}-{number}"
-    action = _entry(edition, identifier, entry.text, entry.source, entry.reviewed)
+    action = _entry(edition, identifier, entry.text, entry.source, component.reviewed)
     del action["prefix"]
     when = entry.when
     if isinstance(entry, Caution):
