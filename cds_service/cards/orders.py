@@ -86,6 +86,11 @@ class Orders:
         if findings:
             raise KnowledgeError(sorted(set(findings)))
 
+    @property
+    def wording(self) -> Wording:
+        """The texts in which the orders are told."""
+        return self._wording
+
     def creating(
         self,
         regimen: str,

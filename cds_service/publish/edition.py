@@ -68,13 +68,14 @@ def put(node: dict[str, Any], name: str, text: Text | str) -> None:
 class Edition:
     """One version of the knowledge in the making of its resources; holds what is prepared once.
 
-    Raises KnowledgeError where a text or an order of the knowledge cannot be used.
+    ``orders`` of the same knowledge may be shared, as they take a while to make. Raises KnowledgeError where
+    a text or an order of the knowledge cannot be used.
     """
 
-    def __init__(self, knowledge: Knowledge) -> None:
+    def __init__(self, knowledge: Knowledge, orders: Orders | None = None) -> None:
         self.knowledge = knowledge
-        self.wording = Wording(knowledge.cards)
-        self.orders = Orders(knowledge, self.wording)
+        self.orders = orders or Orders(knowledge, Wording(knowledge.cards))
+        self.wording = self.orders.wording
 
     def said(self, slot: str, **values: object) -> Text:
         """A text of cards/publish.yaml in both languages; a Text among the values in its own language."""

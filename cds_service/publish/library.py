@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from cds_service.cards.orders import Orders
 from cds_service.knowledge.load import KnowledgeError
 from cds_service.knowledge.types import Knowledge
 from cds_service.publish.activities import activities
@@ -35,8 +36,8 @@ class Library:
     Raises KnowledgeError where two entries would be published under one id.
     """
 
-    def __init__(self, knowledge: Knowledge) -> None:
-        self.edition = Edition(knowledge)
+    def __init__(self, knowledge: Knowledge, orders: Orders | None = None) -> None:
+        self.edition = Edition(knowledge, orders)
         self._resources: dict[str, dict[str, Resource]] = {kind: {} for kind in TYPES}
         named: Counter[tuple[str, str]] = Counter()
         for resource in _made(self.edition):

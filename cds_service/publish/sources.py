@@ -83,12 +83,17 @@ def label_entry(edition: Edition, label: Label) -> Artifact:
     return artifact
 
 
-def evidence_of(edition: Edition, evidence: Evidence) -> Artifact:
-    """One trial row: its headlines, each of its own population, its source, and where sources clash."""
+def evidence_of(edition: Edition, evidence: Evidence, first: Text | None = None) -> Artifact:
+    """One trial row: its headlines, each of its own population, its source, and where sources clash.
+
+    ``first`` is the headline to show, that of the first population where none is given.
+    """
     artifact: Artifact = {"type": "citation", "label": evidence.id}
-    if evidence.results:
-        put(artifact, "display", evidence.results[0].headline)
-    said = [*(result.headline.en for result in evidence.results[1:]), cited(edition, evidence.source)]
+    headlines = [result.headline for result in evidence.results]
+    shown = first or (headlines[0] if headlines else None)
+    if shown is not None:
+        put(artifact, "display", shown)
+    said = [*(one.en for one in headlines if one != shown), cited(edition, evidence.source)]
     said += [edition.said("evidence/conflict", id=c.id, text=c.text).en for c in evidence.conflicts]
     if not evidence.reviewed:
         said.append(edition.said("review/entry").en)
