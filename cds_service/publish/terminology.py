@@ -114,7 +114,12 @@ def _own_concepts(edition: Edition) -> Iterator[tuple[str, list[Concept]]]:
     yield "diagnoses", _keyed(edition, maps["diagnoses"]["kinds"], "disease")
     yield (
         "disease-courses",
-        _plain(code.get("status") for kind in maps["diagnoses"]["kinds"] for code in kind.get("codes", ())),
+        _plain(
+            [
+                *(code["means"] for code in maps["diagnoses"]["clinical_status"]),
+                *(c.get("status") for kind in maps["diagnoses"]["kinds"] for c in kind.get("codes", ())),
+            ]
+        ),
     )
     yield "comorbidities", _keyed(edition, maps["comorbidities"]["comorbidities"])
     severities = maps["comorbidities"]["severities"]
