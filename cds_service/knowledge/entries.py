@@ -61,7 +61,7 @@ def condition_of(raw: Any) -> Condition:
     (op, argument), *_ = raw.items()
     if op in ("all", "any"):
         return Condition(op, tuple(condition_of(child) for child in argument))
-    if op == "not":
+    if op in ("not", "unknown"):
         return Condition(op, (condition_of(argument),))
     return Condition(op, argument=argument)
 
@@ -226,13 +226,14 @@ def evidence_of(raw: Mapping[str, Any]) -> Evidence:
             EvidenceConflict(
                 id=entry["id"],
                 text=entry["text"],
-                use=str(entry.get("use", "")),
-                why=str(entry.get("why", "")),
+                use=entry["use"],
+                why=entry["why"],
                 says=text_of(entry["says"]) if "says" in entry else None,
                 silent=str(entry.get("silent", "")),
             )
             for entry in raw["conflicts"]
         ),
+        os_significant=raw.get("os_significant", {}).get("is", "not-reported"),
         reviewed=reviews_of(raw),
     )
 
@@ -331,6 +332,9 @@ def _part(part: Mapping[str, Any], alone: Mapping[str, Pathway]) -> Iterator[Rul
             when = Condition("all", (rule.when, *map(condition_of, more)))
             by = tuple(dict.fromkeys(key for entry in tempering for key in entry["by"]))
             rule = replace(rule, when=when, tempered_by=by)
+        most = part.get("speaks_at_most")
+        if most and VERBS.index(rule.verb) < VERBS.index(most):
+            rule = replace(rule, verb=most)
         yield rule
 
 

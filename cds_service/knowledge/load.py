@@ -56,6 +56,8 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("pathways/knowledge.yaml", ""),
     ("pathways/no-suggestion.yaml", ""),
     ("pathways/site.yaml", ""),
+    ("pathways/situations.yaml", ""),
+    ("pathways/state-space.yaml", ""),
     ("pathways/*.yaml", "pathway"),
     ("cards/services.yaml", "services"),
     ("cards/*.yaml", "cards"),
@@ -212,8 +214,8 @@ def _read_files(overlay: Path | None) -> _Raw:
     return _Raw(contents, digest.hexdigest())
 
 
-_NO_PATHWAYS = frozenset({"conflicts", "coverage", "hard-stops", "knowledge", "no-suggestion", "site"})
-"""Files of pathways/ that are no composed pathway."""
+_NO_PATHWAYS = frozenset(path.rpartition("/")[2].removesuffix(".yaml") for path, kind in _KINDS if not kind)
+"""Files of pathways/ that are no composed pathway: those that have a schema of their own."""
 
 
 def load(overlay: Path | None = None) -> Knowledge:
@@ -261,6 +263,8 @@ def load(overlay: Path | None = None) -> Knowledge:
         gaps=tuple(map(gap_of, pathways["no-suggestion"]["states"])),
         site=site_of(pathways["site"]),
         coverage=pathways["coverage"],
+        situations=pathways["situations"],
+        state_space=pathways["state-space"],
         untranslated=tuple(_untranslated(raw)),
     )
     findings = list(dangling(knowledge))

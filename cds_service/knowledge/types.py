@@ -227,12 +227,15 @@ class EvidenceResult:
 
 @dataclass(frozen=True)
 class EvidenceConflict:
-    """Sources that clash over a figure of one trial row; ``says`` None: no answer shows it."""
+    """Sources that clash over a figure of one trial row; ``says`` None: no answer shows it, ``silent`` why.
+
+    A conflict that several rows share says the same in each: an answer that shows them needs it once.
+    """
 
     id: str
     text: str
-    use: str = ""
-    why: str = ""
+    use: str  # the value or reading used here
+    why: str
     says: Text | None = None
     silent: str = ""
 
@@ -254,6 +257,7 @@ class Evidence:
     data: Mapping[str, Any]  # the whole file as loaded
     source: Source
     conflicts: tuple[EvidenceConflict, ...] = ()
+    os_significant: str = "not-reported"  # overall survival: yes, no, nominal (a p-value outside the plan)
     reviewed: tuple[Review, ...] = ()
 
 
@@ -420,6 +424,8 @@ class Knowledge:
     gaps: tuple[Gap, ...] = ()  # states for which nothing is suggested, knowingly
     site: Site = Site()
     coverage: Mapping[str, Any] = field(default_factory=dict)  # ids of the evidence tables, as loaded
+    situations: Mapping[str, Any] = field(default_factory=dict)  # states a clinician should read, as loaded
+    state_space: Mapping[str, Any] = field(default_factory=dict)  # which states are walked, as loaded
     untranslated: tuple[str, ...] = ()  # texts still lacking a translation
 
     def cautions(self, drug: str) -> tuple[Caution, ...]:

@@ -71,6 +71,9 @@ class Evaluator:
     def _answer(self, condition: Condition) -> Outcome:
         if condition.op == "not":
             return _negated(self.ask(condition.children[0]))
+        if condition.op == "unknown":
+            inner = self.ask(condition.children[0])
+            return Outcome(inner.value is None, (), inner.derived_from)
         if condition.op in ("all", "any"):
             decisive = condition.op == "any"
             return _combined([self.ask(child) for child in condition.children], decisive)
