@@ -21,12 +21,14 @@ from cds_service.sequencing.doses import STANDARD, Schedule, schedules
 class Given:
     """What is given of one drug in one regimen, and where and to whom (``condition`` None: to everybody).
 
+    ``when`` is what it is for by itself, None of the usual one; ``condition`` leaves out whom another is for.
     ``doses`` are empty where none is asserted; ``source`` says who gives them.
     """
 
     id: str
     drug: str
     region: str
+    when: Condition | None
     condition: Condition | None
     doses: tuple[Dose, ...]
     alternatives: tuple[Dose, ...]
@@ -54,6 +56,7 @@ def given(regimen: Regimen, drug: str, knowledge: Knowledge) -> Iterator[Given]:
                 id=usable_id(regimen.key, drug, region.lower(), schedule.name),
                 drug=drug,
                 region=region,
+                when=schedule.when,
                 condition=None
                 if not parts
                 else parts[0]
@@ -93,9 +96,7 @@ def _activity(edition: Edition, regimen: Regimen, schedule: Given) -> Resource:
         description=_described(edition, regimen, schedule),
     )
     resource |= edition.reviewed([regimen.reviewed])
-    if schedule.condition is not None:
-        words = in_words(schedule.condition, knowledge)
-        put(resource, "purpose", edition.said("activity/dose-for", condition=words))
+    put(resource, "purpose", for_whom(edition, schedule))
     resource["topic"] = [
         {
             "coding": [
@@ -120,6 +121,16 @@ def _activity(edition: Edition, regimen: Regimen, schedule: Given) -> Resource:
             put(row, "text", Text(row["text"], translated["text"]))
         resource["dosage"] = in_english
     return resource
+
+
+def for_whom(edition: Edition, schedule: Given) -> Text:
+    """Whom a schedule is for, in words; nothing where it is for everybody."""
+    if schedule.when is not None:
+        words = in_words(schedule.when, edition.knowledge)
+        return edition.said("activity/dose-for", condition=words, region=schedule.region)
+    if schedule.condition is None:
+        return Text("")
+    return edition.said("activity/dose-usual", region=schedule.region)
 
 
 def _described(edition: Edition, regimen: Regimen, schedule: Given) -> Text:

@@ -29,8 +29,8 @@ def in_words(condition: Condition, knowledge: Knowledge) -> Text:
 
 
 def _words(condition: Condition) -> str:
-    if condition.op == "not":
-        return f"not ({_words(condition.children[0])})"
+    if condition.op in ("not", "unknown"):
+        return f"{condition.op} ({_words(condition.children[0])})"
     if condition.children:
         joint = " and " if condition.op == "all" else " or "
         return joint.join(

@@ -28,8 +28,8 @@ from cds_service.knowledge.types import (
     Statement,
     Text,
 )
-from cds_service.publish.activities import given
-from cds_service.publish.conditions import applicability, in_words
+from cds_service.publish.activities import for_whom, given
+from cds_service.publish.conditions import applicability
 from cds_service.publish.edition import Edition, Resource, canonical, concept, put
 from cds_service.publish.sources import (
     citation,
@@ -137,8 +137,7 @@ def _of_drug(edition: Edition, regimen: Regimen, key: str) -> Action:
     for schedule in doses:
         choice: Action = {"id": schedule.id}
         assert schedule.condition is not None  # noqa: S101 (several schedules of one drug are told apart by it)
-        words = in_words(schedule.condition, edition.knowledge)
-        put(choice, "title", edition.said("activity/dose-for", condition=words))
+        put(choice, "title", for_whom(edition, schedule))
         choice["condition"] = applicability(schedule.condition, edition.knowledge)
         choice["definitionCanonical"] = canonical("ActivityDefinition", schedule.id)
         action["action"].append(choice)

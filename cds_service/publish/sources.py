@@ -94,7 +94,11 @@ def evidence_of(edition: Edition, evidence: Evidence, first: Text | None = None)
     if shown is not None:
         put(artifact, "display", shown)
     said = [*(one.en for one in headlines if one != shown), cited(edition, evidence.source)]
-    said += [edition.said("evidence/conflict", id=c.id, text=c.text).en for c in evidence.conflicts]
+    for clash in evidence.conflicts:
+        told = edition.said(
+            "evidence/conflict", id=clash.id, text=clash.text, use=clash.use.rstrip("."), why=clash.why
+        )
+        said.append(told.en)
     if not evidence.reviewed:
         said.append(edition.said("review/entry").en)
     artifact["citation"] = ". ".join(part.rstrip(". ") for part in said if part) + "."

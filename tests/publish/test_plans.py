@@ -189,7 +189,8 @@ def test_a_trial_is_cited_with_every_population_and_conflict(library: Library) -
         "APOLLO, lenalidomide-refractory (79.5 %; median 2 lines): median PFS 9.9"
     )
     assert "APOLLO, all randomised (median 2 lines): median PFS 12.4 vs 6.9 months" in row["citation"]
-    assert "CF-17: " in row["citation"] and row["citation"].endswith("Not clinically reviewed.")
+    assert "TABLE RIGHT. Used here: 79.5 % lenalidomide-refractory. Seen in the report" in row["citation"]
+    assert row["citation"].endswith("Not clinically reviewed.")
 
 
 def test_every_trial_row_stands_with_its_regimen(library: Library, knowledge: Knowledge) -> None:
@@ -232,6 +233,8 @@ def test_a_lower_dose_for_the_old_is_a_definition_of_its_own(library: Library) -
     action = next(a for a in plan(library, "d-pd")["action"] if a["id"] == "dexamethasone")
     assert action["selectionBehavior"] == "exactly-one"
     usual, old = action["action"]
+    assert usual["title"] == "Usual dose"
+    assert old["title"].startswith("Dose for: ") and "75" in old["title"]
     assert json.loads(usual["condition"][0]["expression"]["expression"]) == {"not": {"age": {"at_least": 75}}}
     assert json.loads(old["condition"][0]["expression"]["expression"]) == {"age": {"at_least": 75}}
     doses = [
