@@ -76,7 +76,7 @@ class _Plan:
         plan["instantiatesCanonical"] = [self._instantiated(regimen)]
         plan |= {"status": "draft", "intent": "proposal"}
         plan["title"] = self._title(regimen)
-        plan["description"] = self._summary()
+        plan["description"] = self._said(shown[0].because) if regimen else self._summary()
         plan |= self._whose()
         plan["created"] = self._recipient.authored_on.isoformat()
         if self._recipient.reasons:

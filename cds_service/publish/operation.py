@@ -1,4 +1,4 @@
-"""The body of PlanDefinition/$apply: FHIR Parameters, read with every fault at once and the place of each."""
+"""The body of PlanDefinition/$apply: FHIR Parameters, read its faults told at once, each with its place."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _TEXTS = ("valueString", "valueId", "valueCode", "valueUri", "valueCanonical", "
 _ONCE = ("subject", "planDefinition", "canonical", "encounter", "userLanguage", "region", "asOf", "pathway")
 _REPEATED = ("data",)
 REGIONS = ("EMA", "FDA")
+_MOST_FAULTS = 20
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Apply:
 def apply_of(body: Any, knowledge: Knowledge, today: date, *, names_plan: bool) -> Apply:
     """The call of a body; ``names_plan`` where it has to say which PlanDefinition it means.
 
-    Raises BadRequest with every fault, each with the FHIRPath of its place; no value is repeated.
+    Raises BadRequest with the faults, each with the FHIRPath of its place; no value is repeated.
     """
     if not isinstance(body, dict) or body.get("resourceType") != "Parameters":
         raise BadRequest(
@@ -97,7 +98,8 @@ class _Reading:
 
     def _bad(self, code: str = "") -> BadRequest:
         listed = "; ".join(f"{fault.expression} {fault.detail}" for fault in self._faults[:5])
-        return BadRequest(f"$apply cannot be carried out: {listed}.", *self._faults, code=code)
+        told = self._faults[:_MOST_FAULTS]  # a body may hold any number of them
+        return BadRequest(f"$apply cannot be carried out: {listed}.", *told, code=code)
 
     def _fault(self, detail: str, place: int | None = None, *steps: str) -> None:
         pointer, expression = "/parameter", "Parameters.parameter"

@@ -172,6 +172,7 @@ def test_one_regimen_alone_keeps_its_place(library: Library, assess: Assess) -> 
     assert only["id"] == "p-vd" and int(only["prefix"]) > 1
     assert plan["instantiatesCanonical"] == ["https://myeloma-cds.org/PlanDefinition/p-vd|2026.11.0"]
     assert plan["title"] == "Pomalidomide-bortezomib-dexamethasone (P-VD)"
+    assert plan["description"] == only["description"]
 
 
 def test_a_regimen_that_does_not_fit_is_told_with_every_reason(library: Library, assess: Assess) -> None:

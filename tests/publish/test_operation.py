@@ -6,12 +6,15 @@ from datetime import date
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cds_service.demo import bundle_of
 from cds_service.errors import BadRequest
 from cds_service.knowledge.load import demo_patients
 from cds_service.knowledge.types import Knowledge
 from cds_service.publish.operation import Apply, apply_of
+from tests.shipped import KNOWLEDGE
 
 TODAY = date(2026, 5, 11)
 DATA = {"name": "data", "resource": bundle_of(demo_patients()["drd-first-relapse"])}
@@ -204,3 +207,51 @@ def test_without_an_id_in_the_address_the_body_must_name_the_plan(
     with pytest.raises(BadRequest) as refused:
         read(knowledge, SUBJECT, DATA, *given, names_plan=True)
     assert [fault.expression for fault in refused.value.faults] == [place]
+
+
+def test_a_flood_of_faults_is_not_answered_with_a_flood(knowledge: Knowledge) -> None:
+    with pytest.raises(BadRequest) as refused:
+        read(knowledge, SUBJECT, DATA, *({"name": f"n{number}"} for number in range(5000)))
+    assert len(refused.value.faults) == 20
+    assert len(refused.value.detail) < 1500
+
+
+NAMES = st.sampled_from(
+    [
+        "subject",
+        "data",
+        "region",
+        "asOf",
+        "pathway",
+        "userLanguage",
+        "encounter",
+        "canonical",
+        "planDefinition",
+        "x",
+    ]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(
+    ["valueString", "valueCode", "valueReference", "valueCodeableConcept", "valueDate", "resource", "part"]
+)
+GIVEN = st.lists(
+    st.builds(
+        lambda name, members: {"name": name} | members, NAMES, st.dictionaries(KEYS, VALUES, max_size=2)
+    )
+    | VALUES,
+    max_size=5,
+)
+
+
+@given(GIVEN, st.booleans())
+def test_whatever_comes_is_read_or_refused(some: list[Any], names_plan: bool) -> None:
+    try:
+        asked = apply_of(parameters(*some), KNOWLEDGE, TODAY, names_plan=names_plan)
+    except BadRequest as refused:
+        assert refused.faults and all(f.expression.startswith("Parameters.parameter") for f in refused.faults)
+    else:
+        assert asked.subject
