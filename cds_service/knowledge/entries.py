@@ -104,10 +104,12 @@ def class_of(raw: Mapping[str, Any]) -> DrugClass:
         union_of=tuple(raw.get("union_of", ())),
         modality=str(raw.get("modality", "")),
         source=source_of(raw.get("source")),
+        plural=text_of(raw["plural"]) if "plural" in raw else None,
     )
 
 
-def _dose(raw: Mapping[str, Any]) -> Dose:
+def dose_of(raw: Mapping[str, Any]) -> Dose:
+    """One row of a regimen's doses."""
     return Dose(
         drug=raw["drug"],
         amount=raw.get("amount"),
@@ -124,7 +126,8 @@ def _dose(raw: Mapping[str, Any]) -> Dose:
     )
 
 
-def _label(raw: Mapping[str, Any]) -> Label:
+def label_of(raw: Mapping[str, Any]) -> Label:
+    """One label entry of a regimen."""
     return Label(
         region=raw["region"],
         status=raw["status"],
@@ -147,9 +150,9 @@ def regimen_of(raw: Mapping[str, Any]) -> Regimen:
         components=tuple(raw["components"]),
         supporting=tuple(raw.get("supporting", ())),
         cycle=str(raw.get("cycle", "")),
-        doses=tuple(_dose(dose) for dose in raw.get("doses", ())),
+        doses=tuple(dose_of(dose) for dose in raw.get("doses", ())),
         dose_source=source_of(raw.get("dose_source")),
-        labels=tuple(_label(label) for label in raw["labels"]),
+        labels=tuple(label_of(label) for label in raw["labels"]),
         burden=text_of(raw.get("burden", "")),
         notes=tuple(text_of(note) for note in raw.get("notes", ())),
         history_only=bool(raw.get("history_only", False)),

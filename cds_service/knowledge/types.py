@@ -15,6 +15,9 @@ VERBS = ("recommend", "prefer", "support", "consider", "allow", "deprioritise", 
 """What a rule may say of regimens; the first five speak for one, strongest first. ``order`` says which stand
 before which, ``require`` what goes with them, ``remark`` something of the patient's state as a whole."""
 
+SPEAK_FOR = VERBS[:5]
+"""The verbs that speak for a regimen, strongest first."""
+
 
 @dataclass(frozen=True)
 class Text:
@@ -109,6 +112,7 @@ class DrugClass:
     union_of: tuple[str, ...] = ()  # BCMA: its three kinds
     modality: str = ""  # "ADC", "CAR-T", "BsAb" of an agent against a target
     source: Source = Source()
+    plural: Text | None = None  # its members together, in words
 
 
 @dataclass(frozen=True)

@@ -753,6 +753,8 @@ def test_only_what_is_never_offered_says_that_no_rule_speaks_for_it() -> None:
             "ven-vd",
             "hd-cy",
             "pano-vd",
+            "dara",
+            "pom-d",
         )
     }
     assert [key for key in KEYS if REGIMENS[key].get("history_only")] == ["d-vrd"]
