@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cds_service.cards.markdown import sentence_case
 from cds_service.cards.wording import LANGUAGES
 from cds_service.knowledge.types import Condition, Dose, Knowledge, Regimen, Source, Text
-from cds_service.publish.conditions import in_words
+from cds_service.knowledge.words import in_words
 from cds_service.publish.edition import Edition, Resource, code_system, put, usable_id
 from cds_service.publish.sources import citation, depends_on
 from cds_service.sequencing.doses import STANDARD, Schedule, schedules

@@ -12,6 +12,7 @@ from typing import Any
 
 from cds_service.cards.wording import LANGUAGES
 from cds_service.knowledge.types import (
+    SPEAK_FOR,
     Advice,
     Caution,
     Component,
@@ -44,7 +45,6 @@ EFFECTIVE = canonical("StructureDefinition", "effective-period")
 REVIEW = canonical("StructureDefinition", "clinical-review")
 _TYPES = "http://terminology.hl7.org/CodeSystem/plan-definition-type"
 _TOPICS = "http://terminology.hl7.org/CodeSystem/definition-topic"
-_SPEAKS_FOR = frozenset({"recommend", "prefer", "support", "consider", "allow"})
 
 Action = dict[str, Any]
 
@@ -229,7 +229,7 @@ def _rule(edition: Edition, rule: Rule) -> Action:
         )
     verb = edition.said(f"verb/{rule.verb}")
     action["code"] = [concept("rule-verbs", rule.verb, verb.en)]
-    speaks_for = rule.verb in _SPEAKS_FOR
+    speaks_for = rule.verb in SPEAK_FOR
     action["documentation"] = list(citation(edition, rule.source))
     if not speaks_for:
         action["documentation"] += [
