@@ -22,8 +22,12 @@ from cds_service.cards.markdown import one_line, sentence_case
 from cds_service.cards.wording import LANGUAGES, Wording
 from cds_service.knowledge.load import KnowledgeError
 from cds_service.knowledge.types import Dose, Drug, Knowledge, Regimen
+from cds_service.knowledge.words import in_words
 from cds_service.sequencing.doses import STANDARD, Schedule, schedules
 from cds_service.sequencing.types import DoseShown
+
+OPEN = "open"
+"""The standard schedule where it is not known whether another is hers: the order names the others."""
 
 UCUM = "http://unitsofmeasure.org"
 _UCUM_UNITS = frozenset({"mg", "g", "mg/kg", "mg/m2", "ug", "ug/kg"})
@@ -101,14 +105,17 @@ class Orders:
     ) -> Iterator[dict[str, Any]]:
         """One ``create`` action for each drug of the regimen, the defining drug first.
 
-        ``doses`` say which of its schedules each drug has for this patient; the standard one without.
-        Nothing where the patient's id is not known: an order must say whom it is for.
+        ``doses`` say which of its schedules each drug has for this patient. Where that is not known it is
+        the standard one, and the order says for whom another stands. Nothing where the patient's id is not
+        known: an order must say whom it is for.
         """
         if not recipient.subject:
             return
-        variants = {dose.drug: dose.variant for dose in doses}
+        variants = {
+            dose.drug: OPEN if dose.depends_on and not dose.variant else dose.variant for dose in doses
+        }
         for drug in self._knowledge.regimens[regimen].components:
-            order = self._ready[regimen, drug, region, language][variants.get(drug, STANDARD)]
+            order = self._ready[regimen, drug, region, language][variants.get(drug, OPEN)]
             resource = orjson.loads(order.resource)
             resource["subject"] = {"reference": recipient.subject}
             resource["authoredOn"] = recipient.authored_on.isoformat()
@@ -133,6 +140,9 @@ class Orders:
                 and (not dose.regions or region in dose.regions)
             )
             yield chosen.name, self._order(regimen, drug, region, language, _Schedules(chosen, other))
+            if chosen.name == STANDARD:
+                undecided = _Schedules(chosen, other, tuple(known[1:]))
+                yield OPEN, self._order(regimen, drug, region, language, undecided)
 
     def _order(
         self, regimen: Regimen, drug_key: str, region: str, language: str, schedules: _Schedules
@@ -238,6 +248,17 @@ class Orders:
         then = self._wording.text("phrases/order/then", language)
         return f"{then} ".join(self._dose(dose, language) for dose in doses)
 
+    def _others(self, schedules: _Schedules, language: str, *, adjusted: bool) -> str:
+        """The schedules not ordered: the source's alternatives, and those for whom she may be one of."""
+        then = self._wording.text("phrases/order/then", language)
+        told = [self.doses_in_words(schedules.other, language)] if schedules.other else []
+        for schedule in schedules.for_others:
+            if schedule.when is not None and (adjusted or schedule.adjustment is None):
+                whom = in_words(schedule.when, self._knowledge).in_language(language)
+                doses = self.doses_in_words(schedule.rows, language)
+                told.append(self._wording.text("phrases/order/for-whom", language, doses=doses, whom=whom))
+        return f"{then} ".join(told)
+
     def _description(self, regimen: Regimen, drug: Drug, schedules: _Schedules, language: str) -> str:
         name = drug.name.in_language(language)
         if not schedules.first:
@@ -251,8 +272,8 @@ class Orders:
             dose=self.doses_in_words(schedules.first, language),
             regimen=regimen.display,
             cycle=self.word("cycle", regimen.cycle, language),
-            # A lower dose for the old stands among the other schedules: some clients show nothing but this.
-            other=self.doses_in_words(schedules.other, language),
+            # A lower dose for the old stands here too: some clients show nothing but this.
+            other=self._others(schedules, language, adjusted=False),
         )
 
     def _notes(self, regimen: Regimen, drug: Drug, schedules: _Schedules, language: str) -> Iterator[str]:
@@ -269,8 +290,8 @@ class Orders:
             yield text("note-source", document=regimen.dose_source.document.rstrip("."))
         if schedules.chosen.adjustment is not None:
             yield text("note-adjusted", text=schedules.chosen.adjustment.text.in_language(language))
-        if schedules.other:
-            yield text("other-schedule", doses=self.doses_in_words(schedules.other, language))
+        if others := self._others(schedules, language, adjusted=True):
+            yield text("other-schedule", doses=others)
         if regimen.supporting:
             yield text("note-supporting", drugs=", ".join(self.supporting(regimen, language)))
         yield text("note-not-ordered")
@@ -299,6 +320,7 @@ class _Schedules:
 
     chosen: Schedule
     other: tuple[Dose, ...]
+    for_others: tuple[Schedule, ...] = ()  # where it is not known whether one of them is hers
 
     @property
     def first(self) -> tuple[Dose, ...]:

@@ -133,6 +133,7 @@ SLOTS: dict[str, frozenset[str]] = {
     "phrases/order/other-schedule": frozenset({"doses"}),
     "phrases/order/note-regimen": frozenset({"regimen", "cycle"}),
     "phrases/order/note-source": frozenset({"document"}),
+    "phrases/order/for-whom": frozenset({"doses", "whom"}),
     "phrases/order/note-adjusted": frozenset({"text"}),
     "phrases/order/note-no-dose": frozenset(),
     "phrases/order/note-supporting": frozenset({"drugs"}),
