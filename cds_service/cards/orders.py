@@ -90,6 +90,11 @@ class Orders:
         if findings:
             raise KnowledgeError(sorted(set(findings)))
 
+    @property
+    def wording(self) -> Wording:
+        """The texts in which the orders are told."""
+        return self._wording
+
     def creating(
         self,
         regimen: str,
@@ -147,17 +152,18 @@ class Orders:
             "resourceType": "MedicationRequest",
             "status": "draft",
             "intent": "proposal",
-            "medicationCodeableConcept": self._medication(drug, region, language),
+            "medicationCodeableConcept": self.medication(drug, region, language),
             "subject": {"reference": _PLACEHOLDER_PATIENT},
         }
-        dosage = list(self._dosage(schedules.first, drug, regimen, language))
+        dosage = list(self.dosage(schedules.first, drug, regimen, language))
         if dosage:
             resource["dosageInstruction"] = dosage
         resource["note"] = [{"text": text} for text in self._notes(regimen, drug, schedules, language)]
         MedicationRequest.model_validate(resource)
         return _Order(orjson.dumps(resource), self._description(regimen, drug, schedules, language))
 
-    def _medication(self, drug: Drug, region: str, language: str) -> dict[str, Any]:
+    def medication(self, drug: Drug, region: str, language: str) -> dict[str, Any]:
+        """The drug as a coded concept, in the codes that the region's prescribing systems read."""
         known = drug.order_codes
         wanted = [s for s in _PREFERRED_CODES.get(region, ("ATC", "RxNorm")) if s in known]
         systems = wanted or [s for s in ("UNII", "ATC", "RxNorm") if s in known][:1]
@@ -168,9 +174,10 @@ class Orders:
         concept: dict[str, Any] = {"text": drug.name.in_language(language)}
         return {"coding": codings, **concept} if codings else concept
 
-    def _dosage(
+    def dosage(
         self, doses: Sequence[Dose], drug: Drug, regimen: Regimen, language: str
     ) -> Iterator[dict[str, Any]]:
+        """The rows of one schedule as FHIR's Dosage, structured only as far as that can be said exactly."""
         # A cell product is no dose to calculate with, and a stepped dose out of its sequence can injure:
         # then the words alone, all of them.
         stepped = any(dose.step_up for dose in doses)
@@ -189,7 +196,7 @@ class Orders:
                 if timing:
                     row["timing"] = timing
                 if dose.route:
-                    row["route"] = {"text": self._word("route", dose.route, language)}
+                    row["route"] = {"text": self.word("route", dose.route, language)}
                 if dose.amount is not None and dose.unit in _UCUM_UNITS:
                     quantity = {"value": dose.amount, "unit": dose.unit, "system": UCUM, "code": dose.unit}
                     row["doseAndRate"] = [{"doseQuantity": quantity}]
@@ -211,17 +218,17 @@ class Orders:
     def _dose(self, dose: Dose, language: str) -> str:
         point = self._wording.text("phrases/number/decimal-point", language)
         amount = (
-            self._word("schedule", dose.amount_text, language)
+            self.word("schedule", dose.amount_text, language)
             if dose.amount is None
             else f"{dose.amount:g}".replace(".", point)
         )
         return self._wording.text(
             "phrases/order/dose",
             language,
-            amount=f"{amount} {self._word('unit', dose.unit, language)}".strip(),
-            route=self._word("route", dose.route, language),
+            amount=f"{amount} {self.word('unit', dose.unit, language)}".strip(),
+            route=self.word("route", dose.route, language),
             days=self._days(dose, language),
-            cycles=self._word("schedule", dose.cycles, language),
+            cycles=self.word("schedule", dose.cycles, language),
         )
 
     def _days(self, dose: Dose, language: str) -> str:
@@ -231,23 +238,24 @@ class Orders:
             return self._wording.text("phrases/order/days", language, days=days, count=len(dose.days))
         start = _STARTS_WITH_DAYS.match(dose.days_text)
         if start is None:
-            return self._word("schedule", dose.days_text, language)
-        words = self._word("schedule", dose.days_text, language)
+            return self.word("schedule", dose.days_text, language)
+        words = self.word("schedule", dose.days_text, language)
         several = 2 if "," in start.group() or "-" in start.group()[1:] else 1
         return self._wording.text("phrases/order/days", language, days=words, count=several)
 
-    def _doses(self, doses: Iterable[Dose], language: str) -> str:
+    def doses_in_words(self, doses: Iterable[Dose], language: str) -> str:
+        """All rows of a schedule in one sentence."""
         then = self._wording.text("phrases/order/then", language)
         return f"{then} ".join(self._dose(dose, language) for dose in doses)
 
     def _others(self, schedules: _Schedules, language: str, *, adjusted: bool) -> str:
         """The schedules not ordered: the source's alternatives, and those for whom she may be one of."""
         then = self._wording.text("phrases/order/then", language)
-        told = [self._doses(schedules.other, language)] if schedules.other else []
+        told = [self.doses_in_words(schedules.other, language)] if schedules.other else []
         for schedule in schedules.for_others:
             if schedule.when is not None and (adjusted or schedule.adjustment is None):
                 whom = in_words(schedule.when, self._knowledge).in_language(language)
-                doses = self._doses(schedule.rows, language)
+                doses = self.doses_in_words(schedule.rows, language)
                 told.append(self._wording.text("phrases/order/for-whom", language, doses=doses, whom=whom))
         return f"{then} ".join(told)
 
@@ -261,9 +269,9 @@ class Orders:
             "phrases/order/create",
             language,
             drug=name,
-            dose=self._doses(schedules.first, language),
+            dose=self.doses_in_words(schedules.first, language),
             regimen=regimen.display,
-            cycle=self._word("cycle", regimen.cycle, language),
+            cycle=self.word("cycle", regimen.cycle, language),
             # A lower dose for the old stands here too: some clients show nothing but this.
             other=self._others(schedules, language, adjusted=False),
         )
@@ -272,7 +280,7 @@ class Orders:
         def text(name: str, **values: object) -> str:
             return self._wording.text(f"phrases/order/{name}", language, **values)
 
-        cycle = self._word("cycle", regimen.cycle, language)
+        cycle = self.word("cycle", regimen.cycle, language)
         yield text(
             "note-regimen", regimen=f"{self.regimen_name(regimen, language)} ({regimen.display})", cycle=cycle
         )
@@ -285,21 +293,22 @@ class Orders:
         if others := self._others(schedules, language, adjusted=True):
             yield text("other-schedule", doses=others)
         if regimen.supporting:
-            yield text("note-supporting", drugs=", ".join(self._supporting(regimen, language)))
+            yield text("note-supporting", drugs=", ".join(self.supporting(regimen, language)))
         yield text("note-not-ordered")
         for caution in self._knowledge.cautions(drug.key):
             if caution.when is None:
                 yield text("note-caution", text=caution.text.in_language(language))
         yield text("note-verify")
 
-    def _supporting(self, regimen: Regimen, language: str) -> Iterator[str]:
+    def supporting(self, regimen: Regimen, language: str) -> Iterator[str]:
+        """Lymphodepletion and the like, each drug with its doses in words; never ordered."""
         for key in regimen.supporting:
             known = self._knowledge.drugs.get(key)
             name = known.name.in_language(language) if known else key
-            doses = self._doses((d for d in regimen.doses if d.drug == key), language)
+            doses = self.doses_in_words((d for d in regimen.doses if d.drug == key), language)
             yield f"{name} {doses}".strip()
 
-    def _word(self, group: str, word: str, language: str) -> str:
+    def word(self, group: str, word: str, language: str) -> str:
         """The word of the data in the reader's language, as it stands where it has no translation."""
         slot = f"phrases/{group}/{word}"
         return self._wording.text(slot, language) if self._wording.has(slot) else one_line(word)
