@@ -1,4 +1,4 @@
-"""``myeloma-cds knowledge check | show | diff | situations | walk``."""
+"""``myeloma-cds knowledge check | show | diff | export | situations | walk``."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from cds_service.knowledge.plain import plain
 from cds_service.knowledge.reviews import counted as counted_reviews
 from cds_service.knowledge.saying import Saying
 from cds_service.knowledge.types import Evidence, Knowledge
+from cds_service.publish.library import write_export
 from cds_service.sequencing import soundness
 from cds_service.settings import load_settings
 
@@ -226,3 +227,21 @@ def diff_knowledge(old: str, new: str | None, language: str | None, as_json: boo
     else:
         same = before.files.sha256 == after.files.sha256
         click.echo(say.word("none" if same else "form", "change"))
+
+
+# ---- export ----------------------------------------------------------------------------------------------
+@knowledge.command("export")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="The files written, as JSON.")
+@plainly
+def export_knowledge(folder: Path, as_json: bool) -> None:
+    """Write the knowledge as FHIR R4 resources into FOLDER: a file for each, and an NDJSON for each type.
+
+    The same resources as under /fhir/R4. Files of the same names are written over, others are left alone.
+    """
+    settings = load_settings()
+    written = write_export(load(settings.knowledge_dir), folder)
+    if as_json:
+        click.echo(json.dumps([path.as_posix() for path in written], indent=2))
+    else:
+        click.echo(f"{len(written)} files in {folder}.")

@@ -1,0 +1,145 @@
+"""What no rule overrides: the hard stops one by one, in every pathway, and what they leave alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from cds_service.knowledge.types import Site
+from cds_service.patient.types import Status
+from cds_service.sequencing.choose import choose
+from cds_service.sequencing.sketch import Given, Sketch, sketched, with_drug
+
+AS_OF = date(2026, 11, 30)
+R, E = Status.REFRACTORY, Status.EXPOSED
+
+# Triple-class refractory after four lines: nearly every option is inside its label.
+LATE = Sketch(
+    prior_lines=4,
+    drugs={
+        "lenalidomide": Given(R), "pomalidomide": Given(E), "bortezomib": Given(R), "carfilzomib": Given(E),
+        "daratumumab": Given(R),
+    },
+)  # fmt: skip
+FIRST = Sketch(prior_lines=1, drugs={"bortezomib": Given(E), "lenalidomide": Given(R, 0)})
+
+
+def answer(knowledge, sketch, region="EMA", pathway="default", site=None):
+    return choose(sketched(sketch, knowledge, AS_OF), knowledge, region, pathway, site)
+
+
+def keys(answered):
+    return {one.regimen for one in answered.suggested}
+
+
+def containing(knowledge, *wanted):
+    return {r.key for r in knowledge.regimens.values() if knowledge.any_of(r.components, wanted)}
+
+
+def codes(answered, regimen):
+    return {reason.code for one in answered.not_suggested if one.regimen == regimen for reason in one.reasons}
+
+
+STOPS = [
+    # case, the patient before, what is added, regimens with one of these are gone, code, one of them
+    ("pregnancy and an IMiD", FIRST, {"has": (("pregnancy", ""),)},
+     ["IMiD", "CELMoD"], "contraindicated", "d-pd"),
+    (
+        "active serious infection and T-cell redirection", LATE, {"has": (("serious-infection", ""),)},
+        ["BCMA-CAR-T", "BCMA-BsAb", "GPRC5D-BsAb"], "contraindicated", "talquetamab",
+    ),
+    ("heart failure NYHA III and carfilzomib", FIRST, {"has": (("heart-failure", "NYHA-III"),)},
+     ["carfilzomib"], "contraindicated", "isa-kd"),
+    ("neuropathy of grade 3 and bortezomib", FIRST, {"has": (("peripheral-neuropathy", "grade-3"),)},
+     ["bortezomib"], "contraindicated", "p-vd"),
+    ("a clearance of 25 and lymphodepletion", LATE, {"labs": {"creatinine-clearance": 25.0}},
+     ["BCMA-CAR-T"], "contraindicated", "cilta-cel"),
+    ("an allergy", FIRST, {"allergic": ("daratumumab",)}, ["daratumumab"], "contraindicated", "d-pd"),
+    ("an intolerance", FIRST, {"intolerant": ("pomalidomide",)}, ["pomalidomide"], "intolerance", "d-pd"),
+    (
+        "melflufen after a transplant with progression within 36 months", LATE,
+        {"transplant": True, "months_from_transplant_to_progression": 20.0}, ["melphalan-flufenamide"],
+        "contraindicated", "melflufen-d",
+    ),
+    ("an alkylator before planned apheresis", LATE, {"planned": ("apheresis",)},
+     ["alkylator", "alkylator-PDC"], "contraindicated", "melflufen-d"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("case", "before", "added", "gone", "code", "one"), STOPS, ids=[s[0] for s in STOPS])
+@pytest.mark.parametrize("pathway", ["default", "barila-2025", "qa-article", "de-arriba-2022"])
+def test_a_hard_stop_holds_in_every_pathway(knowledge, case, before, added, gone, code, one, pathway):
+    stopped = answer(knowledge, replace(before, **added), pathway=pathway)
+    assert not keys(stopped) & containing(knowledge, *gone)
+    assert code in codes(stopped, one)
+
+
+@pytest.mark.parametrize(("case", "before", "added", "gone", "code", "one"), STOPS, ids=[s[0] for s in STOPS])
+def test_without_it_the_regimen_is_there(knowledge, case, before, added, gone, code, one):
+    """The stop is what takes it away, nothing else."""
+    assert one in keys(answer(knowledge, before))
+
+
+def test_refractoriness_to_an_anti_cd38_antibody_carries_over_to_the_other(knowledge):
+    stopped = answer(knowledge, with_drug(FIRST, "daratumumab", R))
+    assert not keys(stopped) & containing(knowledge, "anti-CD38")
+    assert "refractory-class" in codes(stopped, "isa-kd")
+
+
+def test_bortezomib_refractory_disease_may_have_carfilzomib(knowledge):
+    assert "isa-kd" in keys(answer(knowledge, with_drug(FIRST, "bortezomib", R)))
+
+
+def test_lenalidomide_refractory_disease_may_have_pomalidomide(knowledge):
+    assert "d-pd" in keys(answer(knowledge, FIRST))
+
+
+@pytest.mark.parametrize(("months_ago", "there"), [(1, False), (5.9, False), (6.1, True), (24, True)])
+def test_bcma_after_recent_bcma(knowledge, months_ago, there):
+    treated = with_drug(LATE, "belantamab-mafodotin", E, months_ago)
+    suggested = keys(answer(knowledge, treated))
+    assert bool(suggested & containing(knowledge, "BCMA")) is there
+    assert "talquetamab" in suggested
+
+
+def test_venetoclax_without_its_marker_is_barred_beside_having_no_label(knowledge):
+    barred = answer(knowledge, replace(LATE, biology={"t-11-14": "absent"}))
+    assert codes(barred, "ven-d") >= {"contraindicated", "not-labelled"}
+
+
+def test_lymphodepletion_and_steroids_stop_nothing(knowledge):
+    """An alkylator that belongs to the cells themselves is no alkylator before them."""
+    planned = answer(knowledge, replace(LATE, planned=("car-t",), car_t="feasible"))
+    assert "cilta-cel" in keys(planned)
+    assert "d-pd" in keys(answer(knowledge, replace(FIRST, allergic=("dexamethasone",))))
+
+
+@pytest.mark.parametrize(
+    ("chart", "site", "there"),
+    [
+        ("unknown", "unknown", True),
+        ("unknown", "available", True),
+        ("unknown", "unavailable", False),
+        ("feasible", "unavailable", True),  # the chart of this patient goes before the site
+        ("not-feasible", "available", False),
+    ],
+)
+def test_whether_cells_can_be_given(knowledge, chart, site, there):
+    found = answer(knowledge, replace(LATE, car_t=chart), site=Site({}, site))
+    assert ("ide-cel" in keys(found)) is there
+    if not there:
+        assert codes(found, "ide-cel") == {"not-available-here"}
+
+
+def test_cells_stand_before_bispecifics_against_the_same_target(knowledge):
+    order = [one.regimen for one in answer(knowledge, LATE).suggested]
+    assert max(order.index(k) for k in ("cilta-cel", "ide-cel")) < min(
+        order.index(k) for k in ("teclistamab", "elranatamab", "linvoseltamab")
+    )
+
+
+def test_without_cells_bispecifics_are_not_put_behind(knowledge):
+    order = [one.regimen for one in answer(knowledge, replace(LATE, car_t="not-feasible")).suggested]
+    assert order.index("teclistamab") < order.index("talquetamab")
