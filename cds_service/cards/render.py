@@ -816,7 +816,7 @@ class _Told:
         rest = [clash.id for clash in clashes[room.disagreements :]]
         if rest:
             name = "disagreements-by-id" if told else "disagreements-only-by-id"
-            told.append(self._text(f"sequencing/detail/{name}", ids=", ".join(rest), count=len(rest)))
+            told.append(self._text(f"sequencing/detail/{name}", ids=self._named_rules(rest), count=len(rest)))
         return paragraphs(told)
 
     def _not_read(self) -> str:

@@ -362,6 +362,7 @@ def conflict_of(raw: Mapping[str, Any]) -> Conflict:
         lives=tuple(raw["lives"]),
         when=_maybe_condition(raw.get("when")),
         touches=tuple(raw.get("touches", ())),
+        left_out=bool(raw.get("left_out", False)),
         says=text_of(raw["says"]) if "says" in raw else None,
         silent=str(raw.get("silent", "")),
         source=source_of(raw["source"]),

@@ -327,6 +327,7 @@ class Conflict:
     lives: tuple[str, ...]
     when: Condition | None
     touches: tuple[str, ...]  # regimens; empty: whatever is suggested
+    left_out: bool  # also where a rule speaks for one of them that is not suggested
     says: Text | None
     silent: str
     source: Source

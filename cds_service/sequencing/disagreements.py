@@ -14,13 +14,15 @@ def disagreements(
 ) -> tuple[DisagreementShown, ...]:
     """Clashes between sources, then those over figures of the trials shown, in the order of the suggestions.
 
-    A clash that touches certain regimens is told where one of them is suggested, or was left out though a
-    rule that fired speaks for it (``spoken_for``). One that is unknown to concern this patient is not told.
+    A clash that touches certain regimens is told where one of them is suggested; some too where one was left
+    out though a rule that fired speaks for it (``spoken_for``). One that is unknown to concern this patient
+    is not told.
     """
     keys = [one.regimen for one in suggested]
-    concerned = [*keys, *sorted(set(spoken_for) - set(keys))]
+    left_out = sorted(set(spoken_for) - set(keys))
     found: dict[str, DisagreementShown] = {}
     for conflict in knowledge.conflicts:
+        concerned = [*keys, *left_out] if conflict.left_out else keys
         touched = tuple(key for key in concerned if key in conflict.touches)
         if conflict.says is None or (conflict.touches and not touched):
             continue
