@@ -33,10 +33,11 @@ lint: $(STAMP)
 bench:
 	@echo "There is no benchmark yet."
 
-# The properties over forty times as many charts, then every mutant of the state rooms: some two hours on two
-# cores. MUTANTS=cds_service.patient.progression* takes those of one room; docs/mutation-testing.md says more.
+# Every state of pathways/state-space.yaml, the properties over forty times as many charts, then every mutant of
+# the state rooms: some three hours on two cores. MUTANTS=cds_service.patient.progression* takes those of one room; docs/mutation-testing.md says more.
 nightly: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,nightly]'
+	$(BIN)/myeloma-cds knowledge walk --all
 	$(BIN)/python -m pytest tests/properties -n auto --hypothesis-profile=nightly
 	$(BIN)/python tests/run_mutants.py $(MUTANTS)
 
