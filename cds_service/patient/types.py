@@ -222,6 +222,13 @@ class PatientState:
     allergic: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     biology: Mapping[str, str] = field(default_factory=dict)  # marker -> "present"/"absent"
     labs: Mapping[str, Measurement] = field(default_factory=dict)  # latest per concept, at most as_of
+    planned: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # "apheresis", "car-t", "transplant" -> references
+    car_t: str = (
+        "unknown"  # "feasible", "not-feasible", "unknown": whether CAR-T cells can be given to this patient
+    )
+    car_t_from: tuple[str, ...] = ()
     history_known: bool = True  # a medication history came that tells of the lines the chart implies
     unknown: tuple[Unknown, ...] = ()
     issues: tuple[Issue, ...] = ()
