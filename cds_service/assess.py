@@ -15,14 +15,14 @@ from cds_service.cards.assessment import to_json
 from cds_service.cards.render import Renderer
 from cds_service.fhir import read, validate
 from cds_service.knowledge.load import load
-from cds_service.knowledge.types import Knowledge
+from cds_service.knowledge.types import Knowledge, Site
 from cds_service.patient.state import derive
 from cds_service.patient.types import PatientState
 from cds_service.record import ClinicalRecord, Completeness, Issue
 from cds_service.sequencing.answer import answer
-from cds_service.sequencing.choose import choose
-from cds_service.sequencing.settling import with_weighed_unknowns
+from cds_service.sequencing.choose import Chooser
 from cds_service.sequencing.types import Answer, Recommendation
+from cds_service.sequencing.worlds import undecided, with_weighed_unknowns
 from cds_service.terminology import Terminology
 
 Resource = Mapping[str, Any]
@@ -93,11 +93,15 @@ class Assessor:
         *,
         base_url: str = "http://127.0.0.1:8080",
         formulary: Iterable[str] = (),
+        car_t: str = "",
     ) -> None:
         self.knowledge = knowledge
         self.terminology = Terminology(knowledge)
         self._renderer = Renderer(knowledge, base_url)
-        self._formulary = frozenset(formulary)
+        # What the operator sets adds to what the knowledge folder says of the site.
+        self._site = Site(
+            {**dict.fromkeys(formulary), **knowledge.site.not_available}, car_t or knowledge.site.car_t
+        )
 
     def assess(self, resources: Iterable[Resource], question: Question) -> Assessment:
         """The answer for one patient's resources.
@@ -115,8 +119,11 @@ class Assessor:
             selections=question.selections,
         )
         state = derive(record, self.knowledge, question.as_of, question.language)
-        recommendation = choose(state, self.knowledge, question.region, question.pathway, self._formulary)
-        state = with_weighed_unknowns(state, recommendation, self.knowledge, self._formulary)
+        chooser = Chooser(state, self.knowledge, question.region, question.pathway, self._site)
+        judged = chooser.judge_all()
+        weighed = undecided(chooser, judged)
+        recommendation = replace(chooser.recommendation(judged), undecided=weighed)
+        state = with_weighed_unknowns(state, weighed, self.knowledge, question.language)
         shown = answer(question.moment, record, state, recommendation, self.knowledge)
         cards = self._renderer.cards(
             record,

@@ -106,7 +106,12 @@ def assess(files: tuple[str, ...], as_json: bool, trace: bool, **options: Any) -
         raise click.BadParameter(
             f"there is no pathway {pathway!r}; there are {known}", param_hint="--pathway"
         )
-    assessor = Assessor(knowledge, base_url=settings.public_url, formulary=settings.unavailable)
+    assessor = Assessor(
+        knowledge,
+        base_url=settings.public_url,
+        formulary=settings.unavailable,
+        car_t=settings.car_t or "",
+    )
     failed = False
     for name in files:
         try:
@@ -240,7 +245,7 @@ def check_knowledge(as_json: bool) -> None:
             number = len(problem.findings)
             click.echo(f"{number} {'finding' if number == 1 else 'findings'} in {place}.", err=True)
         sys.exit(FINDINGS)
-    notes = [f"{gap}: has no Italian text; the English one is shown" for gap in known.gaps]
+    notes = [f"{gap}: has no Italian text; the English one is shown" for gap in known.untranslated]
     notes += [] if overlay is None else _overlaid(overlay)
     if as_json:
         click.echo(json.dumps({"findings": [], "notes": notes}, indent=2))
@@ -292,8 +297,8 @@ def _rules(known: Knowledge) -> dict[str, Any]:
 def _entries(known: Knowledge, key: str) -> Iterator[tuple[str, Any]]:
     if key in known.drug_files:
         yield "drug", known.drug_files[key]
-    if key in known.cautions:
-        yield "cautions", plain(known.cautions[key])
+    if key in known.components:
+        yield "component", plain(known.components[key])
     evidence = {name: trial.data for name, trial in known.evidence.items()}
     places: Mapping[str, Mapping[str, Any]] = {
         "class": known.classes,

@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     knowledge_dir: Path | None = Field(None, description="overlay folder of knowledge files")
     mode: Literal["live", "silent"] = Field("live", description="silent: compute everything, show no card")
     prefetch_include: bool = Field(True, description="whether medication templates carry _include")
+    car_t: Literal["available", "unavailable", "unknown"] | None = Field(
+        None,
+        description="whether CAR-T cells can be given to patients of this site; default: pathways/site.yaml",
+    )
     formulary: str = Field("", description="file or comma list of regimen and drug keys not available here")
     database_url: str = Field("sqlite:///var/myeloma-cds.sqlite", description="where feedback will be kept")
     auth: Literal["off", "required"] | None = Field(

@@ -14,7 +14,15 @@ from typing import Any
 from cds_service.knowledge.types import KnowledgeVersion
 from cds_service.patient.types import DrugState, Line, PatientState
 from cds_service.record import ClinicalRecord, Issue, Measurement
-from cds_service.sequencing.types import CautionShown, NotSuggested, Recommendation, Suggested
+from cds_service.sequencing.types import (
+    AdviceShown,
+    CautionShown,
+    DoseShown,
+    NotSuggested,
+    Recommendation,
+    Suggested,
+    Undecided,
+)
 
 _OUTCOME = {True: "true", False: "false", None: "unknown"}
 
@@ -257,36 +265,112 @@ def _recommendation(recommendation: Recommendation, language: str, trace: bool) 
         "suggested": [_suggested(entry, language) for entry in recommendation.suggested],
         "not_suggested": [_not_suggested(entry, language) for entry in recommendation.not_suggested],
         "disagreements": [
-            {"id": key, "text": text.in_language(language)} for key, text in recommendation.disagreements
+            {"id": one.id, "text": one.text.in_language(language)}
+            | ({"regimens": list(one.regimens)} if one.regimens else {})
+            for one in recommendation.disagreements
         ],
+        "clinically_reviewed": recommendation.clinically_reviewed,
     }
-    if recommendation.notes:
-        told["notes"] = [_caution(note, language) for note in recommendation.notes]
+    if recommendation.unreviewed_source:
+        told["unreviewed_source"] = True
+    if recommendation.nothing_because is not None:
+        key, because = recommendation.nothing_because
+        told["nothing_because"] = {"id": key, "text": because.in_language(language)}
+    if recommendation.remarks:
+        told["remarks"] = [_caution(remark, language) for remark in recommendation.remarks]
+    told["undecided"] = [_undecided(one, language) for one in recommendation.undecided]
     if trace:
         told["trace"] = [
             {"regimen": step.regimen, "step": step.step, "outcome": _OUTCOME[step.outcome.value]}
             | ({"missing": list(step.outcome.missing)} if step.outcome.missing else {})
+            | ({"derived_from": list(step.outcome.derived_from)} if step.outcome.derived_from else {})
             for step in recommendation.trace
         ]
     return told
 
 
+def _undecided(one: Undecided, language: str) -> dict[str, Any]:
+    """A datum that would decide, and what would be suggested were it known to be so, or so."""
+    return {
+        "what": one.datum,
+        "text": one.text.in_language(language),
+        "changes_suggestions": one.changes_suggestions,
+        "steps": list(one.steps),
+        "regimens": list(one.regimens),
+        "worlds": [
+            {"if": world.settled, "adds": list(world.adds), "removes": list(world.removes)}
+            | ({"first": world.suggested[0]} if world.suggested else {})
+            for world in one.worlds
+        ],
+    }
+
+
 def _suggested(entry: Suggested, language: str) -> dict[str, Any]:
+    label = entry.label
     return {
         "regimen": entry.regimen,
         "rank": entry.rank,
         "strength": entry.strength,
         "recommended": entry.recommended,
+        **({"newer": True} if entry.newer else {}),
         "label": {
-            "region": entry.label.region,
-            "status": entry.label.status,
-            **_known(kind=entry.label.kind, text=entry.label.text.in_language(language)),
+            "region": label.region,
+            "status": label.status,
+            **_known(
+                kind=label.kind,
+                text=label.text.in_language(language),
+                formulation=label.formulation,
+                since=label.since,
+                mark=label.source.mark,
+                source=label.source.document,
+            ),
         },
         "rules": list(entry.rules),
         "evidence": list(entry.evidence),
         "cautions": [_caution(caution, language) for caution in entry.cautions],
+        "doses": [_dose_shown(one, language) for one in entry.doses],
+        "advice": [_advice(one, language) for one in entry.advice],
         "because": entry.because.in_language(language),
         **({"unknown": list(entry.unknown)} if entry.unknown else {}),
+    }
+
+
+def _dose_shown(one: DoseShown, language: str) -> dict[str, Any]:
+    """The schedule of one drug for this patient: its rows as the knowledge has them."""
+    return {
+        "drug": one.drug,
+        "rows": [
+            _known(
+                amount=row.amount,
+                amount_text=row.amount_text,
+                unit=row.unit,
+                route=row.route,
+                days_text=row.days_text,
+                cycles=row.cycles,
+            )
+            | ({"days": list(row.days)} if row.days else {})
+            | ({"step_up": True} if row.step_up else {})
+            for row in one.rows
+        ],
+        **_known(
+            variant=one.variant,
+            because=one.because.in_language(language) if one.because else "",
+            source=one.source.document,
+            mark=one.source.mark,
+        ),
+        **({"depends_on": list(one.depends_on)} if one.depends_on else {}),
+        "derived_from": list(one.derived_from),
+    }
+
+
+def _advice(one: AdviceShown, language: str) -> dict[str, Any]:
+    """Advice with its source; what was recalled and not seen says that the label is to be read again."""
+    return {
+        "kind": one.kind,
+        "text": one.text.in_language(language),
+        **_known(drug=one.drug, rule=one.rule, source=one.source.document, mark=one.source.mark),
+        **({"recheck": True} if one.source.to_recheck else {}),
+        "derived_from": list(one.derived_from),
     }
 
 

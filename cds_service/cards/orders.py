@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import orjson
@@ -22,6 +22,8 @@ from cds_service.cards.markdown import one_line, sentence_case
 from cds_service.cards.wording import LANGUAGES, Wording
 from cds_service.knowledge.load import KnowledgeError
 from cds_service.knowledge.types import Dose, Drug, Knowledge, Regimen
+from cds_service.sequencing.doses import STANDARD, Schedule, schedules
+from cds_service.sequencing.types import DoseShown
 
 UCUM = "http://unitsofmeasure.org"
 _UCUM_UNITS = frozenset({"mg", "g", "mg/kg", "mg/m2", "ug", "ug/kg"})
@@ -65,15 +67,13 @@ class Orders:
         self._drug_names = re.compile(
             rf"\b({'|'.join(map(re.escape, longest_first))})\b", flags=re.IGNORECASE
         )
-        self._ready: dict[tuple[str, str, str], tuple[_Order, ...]] = {}
+        self._ready: dict[tuple[str, str, str, str], dict[str, _Order]] = {}
         findings: list[str] = []
         for regimen in knowledge.regimens.values():
-            for region in sorted({label.region for label in regimen.labels}):
-                for language in LANGUAGES:
+            for region, language in product(sorted({label.region for label in regimen.labels}), LANGUAGES):
+                for drug in regimen.components:
                     try:
-                        orders = tuple(
-                            self._order(regimen, key, region, language) for key in regimen.components
-                        )
+                        orders = dict(self._orders_of(regimen, drug, region, language))
                     except ValidationError as error:
                         first = error.errors()[0]
                         place = "/".join(map(str, first["loc"]))
@@ -82,20 +82,28 @@ class Orders:
                             f"({region}, {place}: {first['msg']})"
                         )
                         continue
-                    self._ready[regimen.key, region, language] = orders
+                    self._ready[regimen.key, drug, region, language] = orders
         if findings:
             raise KnowledgeError(sorted(set(findings)))
 
     def creating(
-        self, regimen: str, region: str, language: str, recipient: Recipient
+        self,
+        regimen: str,
+        region: str,
+        language: str,
+        recipient: Recipient,
+        doses: Iterable[DoseShown] = (),
     ) -> Iterator[dict[str, Any]]:
         """One ``create`` action for each drug of the regimen, the defining drug first.
 
+        ``doses`` say which of its schedules each drug has for this patient; the standard one without.
         Nothing where the patient's id is not known: an order must say whom it is for.
         """
         if not recipient.subject:
             return
-        for order in self._ready.get((regimen, region, language), ()):
+        variants = {dose.drug: dose.variant for dose in doses}
+        for drug in self._knowledge.regimens[regimen].components:
+            order = self._ready[regimen, drug, region, language][variants.get(drug, STANDARD)]
             resource = orjson.loads(order.resource)
             resource["subject"] = {"reference": recipient.subject}
             resource["authoredOn"] = recipient.authored_on.isoformat()
@@ -105,9 +113,26 @@ class Orders:
                 resource["reasonReference"] = [{"reference": reason} for reason in recipient.reasons]
             yield {"type": "create", "description": order.description, "resource": resource}
 
-    def _order(self, regimen: Regimen, drug_key: str, region: str, language: str) -> _Order:
+    def _orders_of(
+        self, regimen: Regimen, drug: str, region: str, language: str
+    ) -> Iterator[tuple[str, _Order]]:
+        """The order of one drug in each schedule that a patient may need, by the schedule's name."""
+        known = schedules(regimen, drug, region, self._knowledge)
+        for chosen in known or [Schedule(STANDARD, ())]:
+            other = tuple(
+                dose
+                for dose in regimen.doses
+                if known
+                and dose.drug == drug
+                and dose.alternative
+                and (not dose.regions or region in dose.regions)
+            )
+            yield chosen.name, self._order(regimen, drug, region, language, _Schedules(chosen, other))
+
+    def _order(
+        self, regimen: Regimen, drug_key: str, region: str, language: str, schedules: _Schedules
+    ) -> _Order:
         drug = self._knowledge.drugs[drug_key]
-        schedules = _Schedules.of(regimen, drug_key, region)
         resource: dict[str, Any] = {
             "resourceType": "MedicationRequest",
             "status": "draft",
@@ -234,12 +259,14 @@ class Orders:
             yield text("note-no-dose")
         elif regimen.dose_source.document:
             yield text("note-source", document=regimen.dose_source.document.rstrip("."))
+        if schedules.chosen.adjustment is not None:
+            yield text("note-adjusted", text=schedules.chosen.adjustment.text.in_language(language))
         if schedules.other:
             yield text("other-schedule", doses=self._doses(schedules.other, language))
         if regimen.supporting:
             yield text("note-supporting", drugs=", ".join(self._supporting(regimen, language)))
         yield text("note-not-ordered")
-        for caution in self._knowledge.cautions.get(drug.key, ()):
+        for caution in self._knowledge.cautions(drug.key):
             if caution.when is None:
                 yield text("note-caution", text=caution.text.in_language(language))
         yield text("note-verify")
@@ -259,19 +286,14 @@ class Orders:
 
 @dataclass(frozen=True)
 class _Schedules:
-    """The rows of one drug in one region: the schedule to order, and the others its source gives."""
+    """The schedule to order of one drug, and the others that its source gives."""
 
-    first: tuple[Dose, ...]
+    chosen: Schedule
     other: tuple[Dose, ...]
 
-    @classmethod
-    def of(cls, regimen: Regimen, drug: str, region: str) -> _Schedules:
-        rows = [d for d in regimen.doses if d.drug == drug and (not d.regions or region in d.regions)]
-        first = tuple(d for d in rows if not d.alternative)
-        # A step whose amount the source does not give makes the schedule incomplete: none of it is ordered.
-        if any(dose.step_up and dose.amount is None for dose in first):
-            return cls((), ())
-        return cls(first, tuple(d for d in rows if d.alternative))
+    @property
+    def first(self) -> tuple[Dose, ...]:
+        return self.chosen.rows
 
 
 def _is_exact(dose: Dose) -> bool:

@@ -403,7 +403,11 @@ class _Told:
         if suggested.recommended and suggested is self._shown[0] and self._selection == "at-most-one":
             suggestion["isRecommended"] = True
         creates = self._renderer._orders.creating(
-            suggested.regimen, self._recommendation.region, self._order_language(), self._recipient()
+            suggested.regimen,
+            self._recommendation.region,
+            self._order_language(),
+            self._recipient(),
+            suggested.doses,
         )
         # A client must process deletes before creates whatever their order, and one that takes a single
         # action takes the first: so that it orders, the creates stand first.
@@ -503,7 +507,7 @@ class _Told:
         for number, caution in enumerate(cautions.listed, start=1):
             text = whole_sentence(self._caution_text(caution))
             yield self._text("sequencing/detail/caution", number=number, text=text)
-        notes = self._recommendation.notes
+        notes = self._recommendation.remarks
         if room.general_notes:
             for note in notes:
                 yield self._text("sequencing/detail/note", text=whole_sentence(self._in_language(note.text)))
@@ -532,7 +536,10 @@ class _Told:
     def _label_told(self, suggested: Suggested, room: _Room) -> str:
         label = suggested.label
         if not room.bounded or label.status != "unknown":
-            return sentence_case(self._in_language(label.text))
+            told = sentence_case(self._in_language(label.text))
+            if not label.source.to_recheck:
+                return told
+            return self._text("phrases/label-status/recheck", status=told)
         status = sentence(self._knowledge.definitions, "label_status", label.kind)
         told = self._text(
             "phrases/label-status/unsettled", status=self._in_language(status), count=len(label.missing)
@@ -574,6 +581,7 @@ class _Told:
             [
                 self._state_line(room),
                 self._not_read(),
+                self._nothing_because(),
                 nothing if len(table) > 2 else "",
                 "\n".join(table) if len(table) > 2 else "",
                 self._unknowns(room),
@@ -581,6 +589,10 @@ class _Told:
                 self._basis(()),
             ]
         )
+
+    def _nothing_because(self) -> str:
+        told = self._recommendation.nothing_because
+        return self._in_language(told[1]) if told else ""
 
     def _nearest(self) -> dict[str, list[str]]:
         """Regimens not suggested by the reasons why, those with the fewest and mildest reasons first."""
@@ -793,10 +805,10 @@ class _Told:
     def _disagreements(self, room: _Room) -> str:
         clashes = self._recommendation.disagreements
         told = [
-            self._text("sequencing/detail/disagreement", id=key, text=self._in_language(text))
-            for key, text in clashes[: room.disagreements]
+            self._text("sequencing/detail/disagreement", id=clash.id, text=self._in_language(clash.text))
+            for clash in clashes[: room.disagreements]
         ]
-        rest = [key for key, _ in clashes[room.disagreements :]]
+        rest = [clash.id for clash in clashes[room.disagreements :]]
         if rest:
             name = "disagreements-by-id" if told else "disagreements-only-by-id"
             told.append(self._text(f"sequencing/detail/{name}", ids=", ".join(rest), count=len(rest)))
@@ -847,7 +859,18 @@ class _Told:
             rules=self._named_rules(self._rules(shown)),
             version=self._knowledge.version.version,
             as_of=self._state.as_of.isoformat(),
+            standing=self._standing(),
         )
+
+    def _standing(self) -> str:
+        """What the knowledge behind the card has not been through."""
+        names = []
+        if self._recommendation.unreviewed_source:
+            names.append("unreviewed-source")
+        if not self._recommendation.clinically_reviewed:
+            names.append("not-reviewed")
+        definitions = self._knowledge.definitions
+        return " ".join(self._in_language(sentence(definitions, "standing", name)) for name in names)
 
     def _named_rules(self, rules: Sequence[str]) -> str:
         """The first rules by name and the rest by number; the extension of the card has them all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -161,7 +161,7 @@ def regimen_of(raw: Mapping[str, Any]) -> Regimen:
 
 def component_of(raw: Mapping[str, Any]) -> Component:
     """One file of pathways/drugs."""
-    drug, reviewed = raw["drug"], reviews_of(raw)
+    drug = raw["drug"]
     return Component(
         drug=drug,
         cautions=tuple(
@@ -172,7 +172,6 @@ def component_of(raw: Mapping[str, Any]) -> Component:
                 bars=bool(entry.get("bars", False)),
                 text=text_of(entry["text"]),
                 source=source_of(entry.get("source")),
-                reviewed=reviewed,
             )
             for entry in raw["cautions"]
         ),
@@ -184,7 +183,6 @@ def component_of(raw: Mapping[str, Any]) -> Component:
                 when=_maybe_condition(entry.get("when")),
                 text=text_of(entry["text"]),
                 source=source_of(entry["source"]),
-                reviewed=reviewed,
             )
             for entry in raw["advice"]
         ),
@@ -198,10 +196,11 @@ def component_of(raw: Mapping[str, Any]) -> Component:
                 days_text=str(entry.get("days_text", "")),
                 text=text_of(entry["text"]),
                 source=source_of(entry["source"]),
-                reviewed=reviewed,
             )
             for entry in raw.get("dose_adjustments", ())
         ),
+        last_checked=raw["last_checked"],
+        reviewed=reviews_of(raw),
     )
 
 
@@ -245,7 +244,7 @@ def target_of(raw: Any) -> Target:
     return Target(regimens=tuple(raw))
 
 
-def _rules(raw: Mapping[str, Any], first_position: int) -> Iterator[Rule]:
+def _rules(raw: Mapping[str, Any], first_position: int, meant: Callable[[Target], Target]) -> Iterator[Rule]:
     for offset, entry in enumerate(raw["rules"]):
         if "not_executable" in entry:
             continue
@@ -259,8 +258,8 @@ def _rules(raw: Mapping[str, Any], first_position: int) -> Iterator[Rule]:
             pathway=raw["id"],
             when=condition_of(entry["when"]),
             verb=verb,
-            target=Target() if verb == "remark" else target_of(first),
-            then=target_of(said["then"]) if verb == "order" else Target(),
+            target=Target() if verb == "remark" else meant(target_of(first)),
+            then=meant(target_of(said["then"])) if verb == "order" else Target(),
             remarks=tuple(Remark(_maybe_condition(r.get("when")), text_of(r["text"])) for r in remarks),
             because=text_of(entry["because"]),
             source=source_of(raw["source"] | entry["source"]),
@@ -287,14 +286,19 @@ def _statements(raw: Mapping[str, Any]) -> Iterator[Statement]:
             )
 
 
-def pathways_of(files: Mapping[str, Any], composed: Iterable[Any]) -> dict[str, Pathway]:
-    """The pathways by id: each sequencing file alone, then those that compose several."""
+def pathways_of(
+    files: Mapping[str, Any], composed: Iterable[Any], meant: Callable[[Target], Target]
+) -> dict[str, Pathway]:
+    """The pathways by id: each sequencing file alone, then those that compose several.
+
+    ``meant`` fills in the regimens that a target means by their content.
+    """
     pathways = {
         raw["id"]: Pathway(
             id=raw["id"],
             title=text_of(raw["title"]),
             sources=(raw["id"],),
-            rules=tuple(_rules(raw, number * 1000)),
+            rules=tuple(_rules(raw, number * 1000, meant)),
             cited=source_of(raw["source"]),
             statements=tuple(_statements(raw)),
             unreviewed=bool(raw.get("unreviewed", False)),

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -35,7 +35,7 @@ from cds_service.knowledge.entries import (
 )
 from cds_service.knowledge.overlay import CannotMerge, is_patch, merged, patched_path
 from cds_service.knowledge.references import dangling
-from cds_service.knowledge.types import Knowledge, KnowledgeVersion
+from cds_service.knowledge.types import Knowledge, KnowledgeVersion, Target, any_of
 
 FOLDERS = ("mappings", "pathways", "cards")
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -226,16 +226,30 @@ def load(overlay: Path | None = None) -> Knowledge:
     raw = _read_files(overlay)
     pathways = raw.under("pathways")
     drug_files = {content["key"]: content for content in raw.under("mappings/drugs").values()}
+    drugs = {key: drug_of(content) for key, content in drug_files.items()}
+    classes = {entry["key"]: class_of(entry) for entry in raw.under("mappings")["classes"]["classes"]}
+    regimens = {c["key"]: regimen_of(c) for c in raw.under("pathways/regimens").values()}
+
+    def meant(target: Target) -> Target:
+        """The target with the regimens that it means by their content."""
+        if not target.containing:
+            return target
+        keys = sorted(
+            r.key for r in regimens.values() if any_of(r.components, target.containing, drugs, classes)
+        )
+        return replace(target, regimens=tuple(keys))
+
     knowledge = Knowledge(
         version=_version(pathways["knowledge"], raw.sha256, overlay),
-        drugs={key: drug_of(content) for key, content in drug_files.items()},
-        classes={entry["key"]: class_of(entry) for entry in raw.under("mappings")["classes"]["classes"]},
-        regimens={c["key"]: regimen_of(c) for c in raw.under("pathways/regimens").values()},
+        drugs=drugs,
+        classes=classes,
+        regimens=regimens,
         components={c["drug"]: component_of(c) for c in raw.under("pathways/drugs").values()},
         evidence={c["id"]: evidence_of(c) for c in raw.under("pathways/evidence").values()},
         pathways=pathways_of(
             {content["id"]: content for content in raw.under("pathways/sequencing").values()},
             [content for name, content in pathways.items() if name not in _NO_PATHWAYS],
+            meant,
         ),
         definitions=raw.under("pathways/definitions"),
         mappings=raw.under("mappings"),

@@ -56,7 +56,9 @@ def merged(original: Any, patch: Any, place: str = "") -> Any:
 def _name_of(entries: list[Any]) -> str:
     """The member by which every entry is known, or ""."""
     for name in _NAMES:
-        if entries and all(isinstance(entry, Mapping) and isinstance(entry.get(name), str) for entry in entries):
+        if entries and all(
+            isinstance(entry, Mapping) and isinstance(entry.get(name), str) for entry in entries
+        ):
             return name
     return ""
 

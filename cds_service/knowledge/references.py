@@ -94,7 +94,7 @@ def dangling(k: Knowledge) -> Iterator[str]:
             yield from condition(when, place)
 
     def target(t: Target, place: str) -> Iterator[str]:
-        for key in t.regimens:
+        for key in () if t.containing else t.regimens:
             yield from missing("regimen", key, k.regimens, place, "pathways/regimens/")
         for key in t.containing:
             yield from missing("drug or class", key, drugs_and_classes, place, "mappings/")
@@ -125,5 +125,9 @@ def dangling(k: Knowledge) -> Iterator[str]:
         yield from condition(gap.when, f"pathways/no-suggestion.yaml, {gap.id}")
     for key in k.site.not_available:
         yield from missing(
-            "regimen or drug", key, [*k.regimens, *k.drugs], "pathways/site.yaml", "pathways/regimens/ or mappings/"
+            "regimen or drug",
+            key,
+            [*k.regimens, *k.drugs],
+            "pathways/site.yaml",
+            "pathways/regimens/ or mappings/",
         )

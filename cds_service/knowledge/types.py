@@ -45,6 +45,10 @@ class Source:
         return "R" in self.mark
 
 
+NOWHERE = Source()
+"""The source of what needs none: a schedule that is the regimen's own, an answer about no label."""
+
+
 @dataclass(frozen=True)
 class Review:
     """A clinical approval of one entry: by which role, on which day."""
@@ -150,7 +154,6 @@ class Caution:
     bars: bool
     text: Text
     source: Source
-    reviewed: tuple[Review, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,6 @@ class Advice:
     when: Condition | None  # whom it concerns; None: everybody
     text: Text
     source: Source
-    reviewed: tuple[Review, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,6 @@ class DoseAdjustment:
     days_text: str  # "": the regimen's days stay
     text: Text
     source: Source
-    reviewed: tuple[Review, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,8 @@ class Component:
     cautions: tuple[Caution, ...]
     advice: tuple[Advice, ...]
     adjustments: tuple[DoseAdjustment, ...]
+    last_checked: str = ""
+    reviewed: tuple[Review, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -256,7 +259,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Target:
-    """Regimens by key in the source's own order, or all that contain one of these drugs or classes."""
+    """Regimens by key in the source's own order, or by what they contain (``regimens`` has those then)."""
 
     regimens: tuple[str, ...] = ()
     containing: tuple[str, ...] = ()
@@ -307,7 +310,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Conflict:
-    """Two sources that clash, and what is done about it; ``says`` None: no answer shows it, ``silent`` why."""
+    """Two sources that clash, and what is done about it; no answer shows it where ``says`` is None."""
 
     id: str
     clash: str
@@ -336,7 +339,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class HardStop:
-    """What no rule overrides in silence: ``check`` of every component, or ``excludes`` where ``when`` holds."""
+    """What no rule overrides in silence: a ``check``, or what it ``excludes`` where ``when`` holds."""
 
     id: str
     code: str  # reason code of the interface
@@ -424,23 +427,28 @@ class Knowledge:
         component = self.components.get(drug)
         return component.cautions if component else ()
 
-    def containing(self, target: Target, *, supporting: bool = False) -> tuple[str, ...]:
-        """Keys of the regimens that a target means, in its order; else by key."""
-        if target.regimens:
-            return target.regimens
-        return tuple(
-            sorted(
-                r.key
-                for r in self.regimens.values()
-                if self.any_of((*r.components, *(r.supporting if supporting else ())), target.containing)
-            )
+    def gives_cells(self, regimen: Regimen) -> bool:
+        """Whether it is made of CAR-T cells."""
+        return any(
+            self.classes[name].modality == "CAR-T"
+            for key in regimen.components
+            for name in self.drugs[key].classes
         )
 
     def any_of(self, drugs: Iterable[str], keys: Iterable[str]) -> bool:
         """Whether one of ``drugs`` is one of ``keys``, or belongs to a class among them."""
-        wanted = frozenset(keys)
-        classes = [self.classes[key] for key in wanted if key in self.classes]
-        return any(
-            drug in wanted or (drug in self.drugs and any(self.drugs[drug].is_of(one) for one in classes))
-            for drug in drugs
-        )
+        return any_of(drugs, keys, self.drugs, self.classes)
+
+
+def any_of(
+    chosen: Iterable[str],
+    keys: Iterable[str],
+    drugs: Mapping[str, Drug],
+    classes: Mapping[str, DrugClass],
+) -> bool:
+    """Whether one of the drugs ``chosen`` is one of ``keys``, or belongs to a class among them."""
+    wanted = frozenset(keys)
+    of = [classes[key] for key in wanted if key in classes]
+    return any(
+        drug in wanted or (drug in drugs and any(drugs[drug].is_of(one) for one in of)) for drug in chosen
+    )

@@ -54,6 +54,7 @@ from cds_service.record import (
     MYELOMA,
     RESPONDING,
     ClinicalRecord,
+    Completeness,
     DateSpan,
     DiagnosisFact,
     DiagnosisStatus,
@@ -175,6 +176,8 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         planned=to_come.planned,
         car_t=to_come.car_t,
         car_t_from=to_come.car_t_from,
+        procedures_known=record.completeness.get("procedures", Completeness.COMPLETE)
+        is Completeness.COMPLETE,
         history_known=history_known,
         unknown=(
             *unknown,

@@ -229,6 +229,7 @@ class PatientState:
         "unknown"  # "feasible", "not-feasible", "unknown": whether CAR-T cells can be given to this patient
     )
     car_t_from: tuple[str, ...] = ()
+    procedures_known: bool = True  # the chart's procedures came: none charted means none done
     history_known: bool = True  # a medication history came that tells of the lines the chart implies
     unknown: tuple[Unknown, ...] = ()
     issues: tuple[Issue, ...] = ()

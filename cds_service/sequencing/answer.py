@@ -13,6 +13,7 @@ from cds_service.sequencing.labelling import gate_text, label_status
 from cds_service.sequencing.safety import (
     excludes_by_refractoriness,
     refractory_siblings,
+    stops_of_drug,
     unsettled_siblings,
 )
 from cds_service.sequencing.types import Answer, Conflict, Recommendation
@@ -154,7 +155,7 @@ def _conflict(
 
     if draft.drug in state.allergic:
         return conflict("contraindicated", "allergy", state.allergic[draft.drug])
-    for caution in knowledge.cautions.get(draft.drug, ()):
+    for caution in knowledge.cautions(draft.drug):
         if caution.bars and caution.when is not None:
             outcome = evaluator.ask(caution.when)
             if outcome.value:
@@ -163,6 +164,8 @@ def _conflict(
                 )
     if not excludes_by_refractoriness(draft.drug, knowledge):
         return None
+    for stop, outcome in stops_of_drug(draft.drug, evaluator, knowledge):
+        return conflict(stop.code, "contraindicated", outcome.derived_from, more={"text": stop.text})
     if own is not None and own.status is Status.REFRACTORY:
         code = "refractory-component"
         return conflict(code, code, own.derived_from, own.certainty.value)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from cds_service.knowledge.types import VERBS, Knowledge, Pathway, Regimen, Rule, Text
+from cds_service.knowledge.types import VERBS, Knowledge, Regimen, Review, Rule, Site, Text
 from cds_service.knowledge.wording import sentence
 from cds_service.patient.types import PatientState
+from cds_service.record import MYELOMA
 from cds_service.sequencing import safety
 from cds_service.sequencing.conditions import Evaluator
+from cds_service.sequencing.disagreements import disagreements
+from cds_service.sequencing.doses import doses_for
 from cds_service.sequencing.evidence import evidence_for
-from cds_service.sequencing.labelling import gate_text, label_status
+from cds_service.sequencing.labelling import gate_text, standings
 from cds_service.sequencing.types import (
+    AdviceShown,
     CautionShown,
     LabelStatus,
     NotSuggested,
@@ -31,203 +35,316 @@ _OUTSIDE = {"outside": "outside-label", "pending": "not-labelled", "not-labelled
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """One rule asked of the patient, and the regimens it means."""
+class Asked:
+    """One rule asked of the patient."""
 
     rule: Rule
     outcome: Outcome
-    regimens: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was found of one regimen: it fits, with its place in the order; or the reasons why not."""
+
+    regimen: str
+    trace: tuple[TraceStep, ...]
+    reasons: tuple[Reason, ...] = ()
+    fits: Suggested | None = None
+    strength: int = 0
+    place: tuple[object, ...] = ()  # within its strength, once the order rules have been heard
+    deprioritised: bool = False
+
+
+class Chooser:
+    """One patient, one pathway, one site: asks the rules once, then each regimen as often as wanted.
+
+    Raises KeyError on an unknown pathway.
+    """
+
+    def __init__(
+        self, state: PatientState, knowledge: Knowledge, region: str, pathway: str, site: Site | None = None
+    ) -> None:
+        self.state = state
+        self.knowledge = knowledge
+        self.region = region
+        self.site = site or knowledge.site
+        self.pathway = knowledge.pathways[pathway]
+        self.evaluator = Evaluator(state, knowledge, region, self.site.car_t)
+        self.asked = [
+            Asked(rule, self.evaluator.ask(rule.when))
+            for rule in self.pathway.rules
+            if rule.effective_from <= state.as_of
+            and (rule.effective_to is None or state.as_of < rule.effective_to)
+        ]
+        self._speaking: dict[str, list[Asked]] = {}
+        for asked in self.asked:
+            for key in asked.rule.target.regimens:
+                self._speaking.setdefault(key, []).append(asked)
+        self._blanket = self._nothing_due()
+
+    def judge(self, regimen: Regimen) -> Judged:
+        """The regimen against every gate, hard stop and rule."""
+        speaking = self._speaking.get(regimen.key, [])
+        labels = standings(regimen, self.region, self.evaluator, self.knowledge, self.state.as_of)
+        label, gate = labels[0]
+        availability, not_here = self._availability(regimen)
+        stops = list(safety.stops_asked(regimen, self.state, self.evaluator, self.knowledge))
+        trace = [
+            *self._state_gates(regimen.key),
+            TraceStep(regimen.key, "gate:label", gate),
+            *(TraceStep(regimen.key, _label_step(one), outcome) for one, outcome in labels),
+            TraceStep(regimen.key, "gate:availability", availability),
+            *(TraceStep(regimen.key, stop.step, stop.outcome) for stop in stops),
+            *(TraceStep(regimen.key, f"rule:{a.rule.id}", a.outcome) for a in self._about(regimen.key)),
+        ]
+        reasons = [self._blanket] if self._blanket else [
+            *dict.fromkeys(stop.reason for stop in stops if stop.reason),
+            *self._label_reasons(regimen, label, speaking),
+            *not_here,
+            *self._rule_reasons(regimen, speaking),
+        ]  # fmt: skip
+        if reasons:
+            return Judged(regimen.key, tuple(trace), tuple(reasons))
+        return self._fitting(regimen, label, speaking, tuple(trace))
+
+    def judge_all(self) -> list[Judged]:
+        """Every regimen of the knowledge, by key."""
+        return [self.judge(regimen) for _, regimen in sorted(self.knowledge.regimens.items())]
+
+    def ordered(self, judged: Iterable[Judged]) -> list[Judged]:
+        """Those that fit, best first: by strength, then the de-prioritised last, then their place."""
+        fits = [one for one in judged if one.fits is not None]
+        behind = {key for asked in fired(self.asked, "order") for key in self._behind(asked.rule, fits)}
+        return sorted(
+            fits, key=lambda one: (one.strength, one.deprioritised or one.regimen in behind, *one.place)
+        )
+
+    def recommendation(self, judged: Sequence[Judged]) -> Recommendation:
+        """Every regimen's judgement as one answer."""
+        ranked = self.ordered(judged)
+        suggested = self._with_recommended(
+            [replace(one.fits, rank=rank) for rank, one in enumerate(ranked, start=1) if one.fits]
+        )
+        others = tuple(NotSuggested(one.regimen, one.reasons) for one in judged if one.fits is None)
+        spoken_for = {
+            key for key, own in self._speaking.items() if any(fired(own, *SPEAKING))
+        }  # also of those left out
+        due = self._blanket is None
+        gap = next((g for g in self.knowledge.gaps if due and self.evaluator.ask(g.when).value), None)
+        return Recommendation(
+            region=self.region,
+            pathway=self.pathway.id,
+            suggested=suggested,
+            not_suggested=others,
+            disagreements=disagreements(suggested, spoken_for, self.evaluator, self.knowledge) if due else (),
+            trace=tuple(step for one in judged for step in one.trace),
+            remarks=tuple(self._remarks()) if due else (),
+            nothing_because=(gap.id, gap.because) if gap and not suggested else None,
+            unreviewed_source=self.pathway.unreviewed,
+            clinically_reviewed=self._reviewed(suggested),
+        )
+
+    # Gates
+
+    def _state_gates(self, regimen: str) -> list[TraceStep]:
+        state = self.state
+        in_scope = state.diagnosis.kind == MYELOMA and not state.out_of_scope
+        known = state.prior_lines is not None
+        by = state.diagnosis.derived_from
+        return [
+            TraceStep(regimen, "gate:diagnosis", Outcome(in_scope, (), by)),
+            TraceStep(regimen, "gate:choice-due", Outcome(state.needs_treatment_choice)),
+            TraceStep(
+                regimen,
+                "gate:prior-lines",
+                Outcome(True if known else None, () if known else ("prior-lines",)),
+            ),
+        ]
+
+    def _nothing_due(self) -> Reason | None:
+        """The one reason that holds for every regimen where the patient needs no choice."""
+        if self.state.out_of_scope:
+            text = sentence(self.knowledge.definitions, "reason", "out-of-scope")
+            return Reason("out-of-scope", text, self.state.diagnosis.derived_from)
+        if not self.state.needs_treatment_choice:
+            return Reason("no-choice-due", sentence(self.knowledge.definitions, "reason", "no-choice-due"))
+        return None
+
+    def _availability(self, regimen: Regimen) -> tuple[Outcome, list[Reason]]:
+        definitions = self.knowledge.definitions
+
+        def reason(words: str, refs: tuple[str, ...] = (), **values: Text) -> tuple[Outcome, list[Reason]]:
+            text = sentence(definitions, "reason", words, **values)
+            return Outcome(False, (), refs), [Reason("not-available-here", text, refs)]
+
+        for key in (regimen.key, *regimen.components):
+            if key in self.site.not_available:
+                why = self.site.not_available[key]
+                return reason("not-available-because", why=why) if why else reason("not-available-here")
+        if not self.knowledge.gives_cells(regimen):
+            return Outcome(True), []
+        feasible = self.evaluator.car_t_feasible()
+        if feasible.value is not False:
+            return feasible, []
+        if self.state.car_t == "not-feasible":
+            return reason("no-car-t-for-patient", self.state.car_t_from)
+        return reason("no-car-t-here")
+
+    def _label_reasons(self, regimen: Regimen, label: LabelStatus, speaking: Sequence[Asked]) -> list[Reason]:
+        definitions, region = self.knowledge.definitions, self.region
+        if label.status == "within" or (label.status == "unknown" and label.kind != "not-seen"):
+            return []
+        gate = gate_text(regimen, region, label)
+        if label.kind == "frontline-only":
+            text = sentence(definitions, "reason", "frontline-only", region=region)
+        elif label.kind == "not-seen":
+            text = sentence(definitions, "reason", "not-seen", region=region)
+        elif label.status == "pending":
+            text = sentence(definitions, "reason", "pending", region=region)
+        elif label.status == "withdrawn":
+            until = next((e.until for e in regimen.labels if e.region == region and e.until), "")
+            text = sentence(definitions, "reason", "withdrawn", region=region, until=until or "?")
+        elif label.status == "not-labelled":
+            text = sentence(definitions, "reason", "not-labelled", region=region, status=label.text)
+        else:
+            text = sentence(definitions, "reason", "outside-label", region=region, gate=gate)
+        reasons = [Reason(_OUTSIDE.get(label.status, "not-labelled"), text)]
+        if reaching := list(fired(speaking, *SPEAKING)):
+            rules = ", ".join(a.rule.id for a in reaching)
+            text = sentence(definitions, "reason", "rule-outside-label", rules=rules, gate=gate)
+            reasons.append(Reason("outside-label", text))
+        return reasons
+
+    # Rules
+
+    def _about(self, regimen: str) -> list[Asked]:
+        """The rules that mean the regimen, an order rule's second half too, in the pathway's order."""
+        own = {id(asked) for asked in self._speaking.get(regimen, ())}
+        return [a for a in self.asked if id(a) in own or regimen in a.rule.then.regimens]
+
+    def _rule_reasons(self, regimen: Regimen, speaking: Sequence[Asked]) -> list[Reason]:
+        reasons = [
+            Reason("avoided-by-rule", cited(a.rule), a.outcome.derived_from) for a in fired(speaking, "avoid")
+        ]
+        if regimen.history_only or not any(fired(speaking, *SPEAKING)):
+            reasons.append(Reason("no-rule", sentence(self.knowledge.definitions, "reason", "no-rule")))
+        return reasons
+
+    def _behind(self, rule: Rule, fits: Sequence[Judged]) -> set[str]:
+        """Which of those that fit an order rule puts behind: where none of its first ones fits, none."""
+        keys = {one.regimen for one in fits}
+        return keys.intersection(rule.then.regimens) if keys.intersection(rule.target.regimens) else set()
+
+    def _remarks(self) -> list[CautionShown]:
+        return [
+            CautionShown("", asked.rule.id, remark.text, False, asked.outcome.derived_from)
+            for asked in fired(self.asked, "remark")
+            for remark in asked.rule.remarks
+            if self.evaluator.ask(remark.when).value
+        ]
+
+    def _fitting(
+        self, regimen: Regimen, label: LabelStatus, speaking: Sequence[Asked], trace: tuple[TraceStep, ...]
+    ) -> Judged:
+        def place(asked: Asked) -> tuple[int, int, int, int]:
+            rule = asked.rule
+            source = self.pathway.sources.index(rule.pathway)
+            return (SPEAKING[rule.verb], source, rule.position, rule.target.regimens.index(regimen.key))
+
+        speaking_for = sorted(fired(speaking, *SPEAKING), key=place)
+        best = speaking_for[0]
+        deprioritised = list(fired(speaking, "deprioritise"))
+        shown = [
+            *(
+                CautionShown("", a.rule.id, cited(a.rule), False, a.outcome.derived_from)
+                for a in (*deprioritised, *fired(speaking, "caution", "require"))
+            ),
+            *safety.cautions(regimen, self.state, self.evaluator, self.knowledge),
+        ]
+        # Cautions that concern her stand first, whoever says them.
+        shown.sort(key=lambda c: not c.concerns)
+        concerned = any(c.concerns for c in shown) or label.status == "unknown"
+        suggested = Suggested(
+            regimen=regimen.key,
+            rank=0,
+            strength=best.rule.verb,
+            label=label,
+            rules=tuple(dict.fromkeys(a.rule.id for a in (*speaking_for, *deprioritised))),
+            evidence=evidence_for(regimen.key, self.evaluator, self.knowledge),
+            cautions=tuple(shown),
+            because=best.rule.because,
+            unknown=label.missing,
+            newer=all(a.rule.newer for a in speaking_for),
+            doses=doses_for(regimen, self.region, self.evaluator, self.knowledge),
+            advice=(
+                *(
+                    AdviceShown(
+                        "required", a.rule.because, a.rule.source, "", a.rule.id, a.outcome.derived_from
+                    )
+                    for a in fired(speaking, "require")
+                ),
+                *safety.advice(regimen, self.region, self.evaluator, self.knowledge),
+            ),
+        )
+        return Judged(
+            regimen=regimen.key,
+            trace=trace,
+            fits=suggested,
+            strength=SPEAKING[best.rule.verb],
+            place=(concerned, *place(best)[1:], regimen.key),
+            deprioritised=bool(deprioritised),
+        )
+
+    def _with_recommended(self, suggested: Sequence[Suggested]) -> tuple[Suggested, ...]:
+        """Marks the first where one rule recommends or prefers it alone, and no caution concerns it."""
+        if not suggested:
+            return ()
+        first = suggested[0]
+        alone = any(
+            a.rule.target.regimens == (first.regimen,) for a in fired(self.asked, "recommend", "prefer")
+        )
+        clear = not any(c.concerns for c in first.cautions) and not first.unknown
+        return (replace(first, recommended=alone and clear), *suggested[1:])
+
+    def _reviewed(self, suggested: Sequence[Suggested]) -> bool:
+        """Whether every regimen, rule, component and trial row behind the suggestions carries an approval."""
+        rules = {a.rule.id: a.rule for a in self.asked}
+        known = self.knowledge
+        entries: list[tuple[Review, ...]] = []
+        for one in suggested:
+            regimen = known.regimens[one.regimen]
+            entries.append(regimen.reviewed)
+            entries.extend(rules[key].reviewed for key in one.rules if key in rules)
+            entries.extend(known.evidence[key].reviewed for key in one.evidence)
+            entries.extend(known.components[d].reviewed for d in regimen.components if d in known.components)
+        return bool(entries) and all(entries)
 
 
 def choose(
-    state: PatientState,
-    knowledge: Knowledge,
-    region: str,
-    pathway: str,
-    formulary: frozenset[str] = frozenset(),
+    state: PatientState, knowledge: Knowledge, region: str, pathway: str, site: Site | None = None
 ) -> Recommendation:
     """The regimens of ``pathway`` that fit ``state`` in ``region``, in order, and all others with reasons.
 
-    ``formulary`` holds keys of regimens and drugs not available here. Raises KeyError on an unknown
-    pathway. Order: strength of the rule, within it the de-prioritised last, then what a caution or an
-    unknown concerns, then the source's own order, then the key; never by a figure of a trial.
+    ``site`` says what is not to be had here; None: what the knowledge itself says. Raises KeyError on an
+    unknown pathway. Order: strength of the rule, within it the de-prioritised last, then what a caution or
+    an unknown concerns, then the source's own order, then the key; never by a figure of a trial.
     """
-    chosen = knowledge.pathways[pathway]
-    evaluator = Evaluator(state, knowledge, region)
-    asked = [
-        _Asked(rule, evaluator.ask(rule.when), _meant(rule, knowledge))
-        for rule in chosen.rules
-        if rule.effective_from <= state.as_of
-        and (rule.effective_to is None or state.as_of < rule.effective_to)
-    ]
-    trace: list[TraceStep] = []
-    fits: list[tuple[tuple[object, ...], Suggested]] = []
-    others: list[NotSuggested] = []
-    blanket = _nothing_due(state, knowledge)
-    for regimen in sorted(knowledge.regimens.values(), key=lambda r: r.key):
-        speaking = [a for a in asked if regimen.key in a.regimens]
-        label, gate = label_status(regimen, region, evaluator, knowledge, state.as_of)
-        trace.append(TraceStep(regimen.key, f"label:{region}", gate))
-        trace += [TraceStep(regimen.key, f"rule:{a.rule.id}", a.outcome) for a in speaking]
-        barred = list(safety.exclusions(regimen, state, evaluator, knowledge))
-        trace += [TraceStep(regimen.key, r.code, Outcome(True, (), r.derived_from)) for r in barred]
-        reasons = [blanket] if blanket else [
-            *barred,
-            *_label_reasons(regimen, region, label, speaking, knowledge),
-            *_formulary_reasons(regimen, formulary, knowledge),
-            *_rule_reasons(speaking, knowledge),
-        ]  # fmt: skip
-        if reasons:
-            others.append(NotSuggested(regimen.key, tuple(reasons)))
-        else:
-            fits.append(_suggestion(regimen, label, speaking, chosen, state, evaluator, knowledge))
-    fits.sort(key=lambda fit: fit[0])
-    suggested = tuple(replace(item, rank=rank) for rank, (_, item) in enumerate(fits, start=1))
-    return Recommendation(
-        region=region,
-        pathway=pathway,
-        suggested=_with_recommended(suggested, asked),
-        not_suggested=tuple(others),
-        disagreements=_disagreements(chosen, evaluator, state),
-        trace=tuple(trace),
-    )
+    chooser = Chooser(state, knowledge, region, pathway, site)
+    return chooser.recommendation(chooser.judge_all())
 
 
-def _meant(rule: Rule, knowledge: Knowledge) -> tuple[str, ...]:
-    if not rule.containing:
-        return rule.regimens
-    wanted = set(rule.containing)
-    classes = [knowledge.classes[key] for key in rule.containing if key in knowledge.classes]
-
-    def meant(key: str) -> bool:
-        return key in wanted or any(knowledge.drugs[key].is_of(drug_class) for drug_class in classes)
-
-    return tuple(sorted(r.key for r in knowledge.regimens.values() if any(map(meant, r.components))))
+def fired(asked: Iterable[Asked], *verbs: str) -> Iterable[Asked]:
+    """The rules of these verbs whose condition holds."""
+    return (a for a in asked if a.outcome.value and a.rule.verb in verbs)
 
 
-def _nothing_due(state: PatientState, knowledge: Knowledge) -> Reason | None:
-    """The one reason that holds for every regimen where the patient needs no choice."""
-    if state.out_of_scope:
-        return Reason("out-of-scope", sentence(knowledge.definitions, "reason", "out-of-scope"),
-                      state.diagnosis.derived_from)  # fmt: skip
-    if not state.needs_treatment_choice:
-        return Reason("no-choice-due", sentence(knowledge.definitions, "reason", "no-choice-due"))
-    return None
-
-
-def _fired(asked: Iterable[_Asked], *verbs: str) -> list[_Asked]:
-    return [a for a in asked if a.outcome.value and a.rule.verb in verbs]
-
-
-def _label_reasons(
-    regimen: Regimen, region: str, label: LabelStatus, speaking: Sequence[_Asked], knowledge: Knowledge
-) -> list[Reason]:
-    definitions = knowledge.definitions
-    if label.status == "within" or (label.status == "unknown" and label.kind != "not-seen"):
-        return []
-    gate = gate_text(regimen, region, label)
-    if label.kind == "frontline-only":
-        text = sentence(definitions, "reason", "frontline-only", region=region)
-    elif label.kind == "not-seen":
-        text = sentence(definitions, "reason", "not-seen", region=region)
-    elif label.status == "pending":
-        text = sentence(definitions, "reason", "pending", region=region)
-    elif label.status == "withdrawn":
-        until = next((e.until for e in regimen.labels if e.region == region and e.until), "")
-        text = sentence(definitions, "reason", "withdrawn", region=region, until=until or "?")
-    elif label.status == "not-labelled":
-        text = sentence(definitions, "reason", "not-labelled", region=region, status=label.text)
-    else:
-        text = sentence(definitions, "reason", "outside-label", region=region, gate=gate)
-    reasons = [Reason(_OUTSIDE.get(label.status, "not-labelled"), text)]
-    reaching = _fired(speaking, *SPEAKING)
-    if reaching:
-        rules = ", ".join(a.rule.id for a in reaching)
-        text = sentence(definitions, "reason", "rule-outside-label", rules=rules, gate=gate)
-        reasons.append(Reason("outside-label", text))
-    return reasons
-
-
-def _formulary_reasons(regimen: Regimen, formulary: frozenset[str], knowledge: Knowledge) -> list[Reason]:
-    if formulary & {regimen.key, *regimen.components}:
-        return [Reason("not-available-here", sentence(knowledge.definitions, "reason", "not-available-here"))]
-    return []
-
-
-def _rule_reasons(speaking: Sequence[_Asked], knowledge: Knowledge) -> list[Reason]:
-    reasons = [
-        Reason("avoided-by-rule", _cited(a.rule), a.outcome.derived_from) for a in _fired(speaking, "avoid")
-    ]
-    if not _fired(speaking, *SPEAKING):
-        reasons.append(Reason("no-rule", sentence(knowledge.definitions, "reason", "no-rule")))
-    return reasons
-
-
-def _cited(rule: Rule) -> Text:
+def cited(rule: Rule) -> Text:
+    """What a rule says, with its id."""
     return Text(f"{rule.because.en} ({rule.id})", f"{rule.because.in_language('it')} ({rule.id})")
 
 
-def _suggestion(
-    regimen: Regimen,
-    label: LabelStatus,
-    speaking: Sequence[_Asked],
-    pathway: Pathway,
-    state: PatientState,
-    evaluator: Evaluator,
-    knowledge: Knowledge,
-) -> tuple[tuple[object, ...], Suggested]:
-    """The suggestion, and its place in the order."""
-
-    def place(asked: _Asked) -> tuple[int, int, int, int]:
-        rule = asked.rule
-        source = pathway.sources.index(rule.pathway)
-        return (SPEAKING[rule.verb], source, rule.position, asked.regimens.index(regimen.key))
-
-    speaking_for = sorted(_fired(speaking, *SPEAKING), key=place)
-    best = speaking_for[0]
-    deprioritised = _fired(speaking, "deprioritise")
-    shown = [
-        *(
-            CautionShown("", a.rule.id, _cited(a.rule), False, a.outcome.derived_from)
-            for a in (*deprioritised, *_fired(speaking, "caution"))
-        ),
-        *safety.cautions(regimen, state, evaluator, knowledge),
-    ]
-    # Cautions that concern her stand first, whoever says them.
-    shown.sort(key=lambda c: not c.concerns)
-    concerned = any(c.concerns for c in shown) or label.status == "unknown"
-    strength = SPEAKING[best.rule.verb]
-    order = (strength, bool(deprioritised), concerned, *place(best)[1:], regimen.key)
-    suggested = Suggested(
-        regimen=regimen.key,
-        rank=0,
-        strength=best.rule.verb,
-        label=label,
-        rules=tuple(a.rule.id for a in (*speaking_for, *deprioritised)),
-        evidence=evidence_for(regimen.key, evaluator, knowledge),
-        cautions=tuple(shown),
-        because=best.rule.because,
-        unknown=label.missing,
-    )
-    return order, suggested
-
-
-def _with_recommended(suggested: tuple[Suggested, ...], asked: Sequence[_Asked]) -> tuple[Suggested, ...]:
-    """Marks the first where one rule recommends or prefers it, and it alone, and no caution concerns it."""
-    if not suggested:
-        return suggested
-    first = suggested[0]
-    alone = any(a.regimens == (first.regimen,) for a in _fired(asked, "recommend", "prefer"))
-    clear = not any(c.concerns for c in first.cautions) and not first.unknown
-    return (replace(first, recommended=alone and clear), *suggested[1:])
-
-
-def _disagreements(
-    pathway: Pathway, evaluator: Evaluator, state: PatientState
-) -> tuple[tuple[str, Text], ...]:
-    if not state.needs_treatment_choice or state.out_of_scope:
-        return ()
-    return tuple((d.id, d.text) for d in pathway.disagreements if evaluator.ask(d.when).value)
+def _label_step(label: LabelStatus) -> str:
+    return ":".join(filter(None, ("label", label.region, label.formulation, label.kind)))
 
 
 assert set(SPEAKING) <= set(VERBS)  # noqa: S101 (two lists that must not drift apart)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from cds_service.knowledge.types import Condition, Knowledge
@@ -21,10 +21,16 @@ class Evaluator:
     unknown; otherwise an unknown part makes the whole unknown, and its missing data are named.
     """
 
-    def __init__(self, state: PatientState, knowledge: Knowledge, region: str) -> None:
+    def __init__(
+        self, state: PatientState, knowledge: Knowledge, region: str, car_t_here: str = "unknown"
+    ) -> None:
         self._state = state
         self._knowledge = knowledge
         self._region = region
+        self._car_t_here = car_t_here  # "available", "unavailable", "unknown": of the site
+        # Many regimens ask the same of their shared drugs.
+        self._asked: dict[int, tuple[Condition, Outcome]] = {}
+        self._of: dict[str, list[DrugState]] = {}
         self._leaves: Mapping[str, Callable[[Any], Outcome]] = {
             "prior_lines": lambda a: self._number(state.prior_lines, a, "prior-lines"),
             "exposed_to": lambda a: self._any_of(a, self._exposed),
@@ -41,11 +47,14 @@ class Evaluator:
             "has": self._has,
             "lab": self._lab,
             "biology": self._biology,
-            "transplant": lambda a: Outcome(bool(state.transplants) is a),
+            "transplant": self._transplant,
             "months_to_first_progression": lambda a: self._number(state.first_remission_months, a, "months"),
             "months_from_transplant_to_progression": lambda a: self._number(
-                state.months_to_progression_after_transplant, a, "months"
+                state.months_to_progression_after_transplant, a, "months-after-transplant"
             ),
+            "months_since_last": self._since_last,
+            "planned": self._planned,
+            "car_t": self._car_t,
             "region": lambda a: Outcome(a == region),
         }
 
@@ -53,6 +62,13 @@ class Evaluator:
         """The condition's outcome; no condition is true. Raises KeyError on an unknown leaf."""
         if condition is None:
             return Outcome(True)
+        known = self._asked.get(id(condition))
+        if known is None:
+            # Held with its condition: an identity may be given anew once its owner is gone.
+            known = self._asked[id(condition)] = (condition, self._answer(condition))
+        return known[1]
+
+    def _answer(self, condition: Condition) -> Outcome:
         if condition.op == "not":
             return _negated(self.ask(condition.children[0]))
         if condition.op in ("all", "any"):
@@ -61,10 +77,15 @@ class Evaluator:
         return self._leaves[condition.op](condition.argument)
 
     def _members(self, key: str) -> list[DrugState]:
-        if key in self._knowledge.drugs:
-            return [self._state.drugs[key]] if key in self._state.drugs else []
-        drug_class = self._knowledge.classes[key]
-        return [s for s in self._state.drugs.values() if self._knowledge.drugs[s.drug].is_of(drug_class)]
+        found = self._of.get(key)
+        if found is None:
+            drugs, classes = self._knowledge.drugs, self._knowledge.classes
+            if key in drugs:
+                found = [self._state.drugs[key]] if key in self._state.drugs else []
+            else:
+                found = [s for s in self._state.drugs.values() if drugs[s.drug].is_of(classes[key])]
+            self._of[key] = found
+        return found
 
     def _any_of(self, argument: str | Iterable[str], ask: Callable[[str], Outcome]) -> Outcome:
         keys = [argument] if isinstance(argument, str) else list(argument)
@@ -117,18 +138,86 @@ class Evaluator:
         return Outcome(value is argument)
 
     def _label(self, argument: str) -> Outcome:
-        three = self._knowledge.definitions["imwg"]["labels"]["three_classes"]
+        numbers = self._knowledge.definitions["imwg"]["labels"]
+        three = numbers["three_classes"]
         if argument == "triple-class-exposed":
             return _combined([self._exposed(key) for key in three], False)
         if argument == "triple-class-refractory":
             return _combined([self._refractory(key) for key in three], False)
-        if any(label.split(":")[0] == argument for label in self._state.labels):
+        if argument == "double-refractory":
+            return _exactly_two([self._refractory(key) for key in three])
+        several = numbers.get(argument.removesuffix("-refractory"))
+        if isinstance(several, Mapping):
+            return _combined(
+                [
+                    self._count({"class": key, "at_least": number}, (Status.REFRACTORY,), "refractory")
+                    for key, number in several.items()
+                ],
+                False,
+            )
+        if argument in self._state.labels:
             return Outcome(True)
         if self._state.prior_lines is None:
             return Outcome(None, ("prior-lines",))
         if argument in self._state.open_labels:
             return Outcome(None, ("months",))
         return Outcome(False)
+
+    def _transplant(self, argument: bool) -> Outcome:
+        """Whether one was done; without the procedures of the chart, none seen does not mean none done."""
+        if self._state.transplants:
+            return Outcome(argument, (), self._state.transplants)
+        if not self._state.procedures_known:
+            return Outcome(None, ("transplant",))
+        return Outcome(not argument)
+
+    def _since_last(self, argument: Mapping[str, Any]) -> Outcome:
+        """Months from the last dose of any of the drugs or classes to the evaluation date, within limits."""
+        limits = {key: value for key, value in argument.items() if key != "of"}
+        of = argument["of"]
+        keys = [of] if isinstance(of, str) else of
+        month = self._knowledge.definitions["imwg"]["days_per_month"]
+        outcomes = []
+        for member in {m.drug: m for key in keys for m in self._members(key)}.values():
+            if member.last is None and not member.ongoing:
+                exposed = self._exposed(member.drug)
+                missing = (f"last-dose:{member.drug}",) if exposed.value else exposed.missing
+                outcomes.append(
+                    Outcome(False if exposed.value is False else None, missing, exposed.derived_from)
+                )
+                continue
+            last = member.last
+            longest, shortest = (
+                (0.0, 0.0)
+                if member.ongoing or last is None
+                else tuple((self._state.as_of - day).days / month for day in (last.earliest, last.latest))
+            )
+            what = f"last-dose:{member.drug}"
+            answers = {self._number(end, limits, what).value for end in (shortest, longest)}
+            value = answers.pop() if len(answers) == 1 else None
+            outcomes.append(Outcome(value, () if value is not None else (what,), member.derived_from))
+        return _combined(outcomes, True)
+
+    def _planned(self, argument: str) -> Outcome:
+        """A plan that is charted; none charted is unknown, but where the cells cannot be given at all."""
+        if argument in self._state.planned:
+            planned = self._state.planned[argument]  # empty: known not to be
+            return Outcome(bool(planned), (), planned)
+        if argument != "transplant" and self._car_t("not-feasible").value:
+            return Outcome(False, (), self._state.car_t_from)
+        return Outcome(None, (f"planned:{argument}",))
+
+    def car_t_feasible(self) -> Outcome:
+        """Whether CAR-T cells can be given to this patient, as far as chart and site say."""
+        return self._car_t("feasible")
+
+    def _car_t(self, argument: str) -> Outcome:
+        """What the chart says of this patient goes before what the site says of all."""
+        here = {"available": "feasible", "unavailable": "not-feasible"}.get(self._car_t_here, "unknown")
+        status = self._state.car_t if self._state.car_t != "unknown" else here
+        if status == "unknown":
+            return Outcome(None, ("car-t",))
+        return Outcome(status == argument, (), self._state.car_t_from)
 
     def _sex(self, argument: str) -> Outcome:
         sex = self._state.sex
@@ -247,6 +336,18 @@ def _combined(outcomes: list[Outcome], decisive: bool) -> Outcome:
         missing = tuple(dict.fromkeys(m for o in open_ones for m in o.missing))
         return Outcome(None, missing, _references(open_ones))
     return Outcome(not decisive, (), _references(outcomes))
+
+
+def _exactly_two(three: Sequence[Outcome]) -> Outcome:
+    """Whether two of the three hold and the third does not."""
+    sure = sum(1 for o in three if o.value)
+    missing = tuple(dict.fromkeys(m for o in three for m in o.missing))
+    open_ones = sum(1 for o in three if o.value is None)
+    if sure > 2 or sure + open_ones < 2:
+        return Outcome(False, (), _references(three))
+    if open_ones:
+        return Outcome(None, missing, _references(three))
+    return Outcome(True, (), _references([o for o in three if o.value]))
 
 
 def _references(outcomes: Iterable[Outcome]) -> tuple[str, ...]:

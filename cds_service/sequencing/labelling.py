@@ -26,51 +26,77 @@ _WORDS = {
 _BEST_FIRST = ("within", "unknown", "outside", "pending", "withdrawn", "not-labelled")
 
 
+def standings(
+    regimen: Regimen, region: str, evaluator: Evaluator, knowledge: Knowledge, as_of: date
+) -> list[tuple[LabelStatus, Outcome]]:
+    """The best standing first among the region's dated entries (one per formulation), each with its gate.
+
+    Never empty: where no entry is in force on the day, that it was withdrawn, or never labelled.
+    """
+    definitions = knowledge.definitions
+    own = [label for label in regimen.labels if label.region == region]
+    found = [_standing(label, evaluator, knowledge) for label in own if _in_force(label, as_of)]
+    if not found and (begun := [label for label in own if _may_have_begun(label, as_of)]):
+        words = sentence(definitions, "label_status", begun[0].status)
+        missing = ("label-date",)
+        text = sentence(
+            definitions, "label_text", "unknown", status=words, missing=data_text(missing, knowledge)
+        )
+        status = LabelStatus(region, "unknown", text, begun[0].status, missing, source=begun[0].source)
+        return [(status, Outcome(None, missing))]
+    if not found:
+        ended = [label for label in own if label.until and not _in_force(label, as_of)]
+        begun_ended = [
+            label for label in ended if not label.since or DateSpan.on(label.since).latest <= as_of
+        ]
+        kind = "withdrawn" if begun_ended else "not-labelled"
+        text = sentence(definitions, "label_status", kind)
+        found = [(LabelStatus(region, kind, text, kind), Outcome(False))]
+    return sorted(found, key=lambda s: (_BEST_FIRST.index(s[0].status), s[0].kind == "not-seen"))
+
+
 def label_status(
     regimen: Regimen, region: str, evaluator: Evaluator, knowledge: Knowledge, as_of: date
 ) -> tuple[LabelStatus, Outcome]:
     """The best standing among the region's dated entries (one per formulation), and the gate's outcome."""
-    standings = [
-        _standing(label, evaluator, knowledge) for label in regimen.labels if _in_force(label, region, as_of)
-    ]
-    ended = [
-        label
-        for label in regimen.labels
-        if label.region == region and label.until and not _in_force(label, region, as_of)
-    ]
-    if not standings and ended:
-        text = sentence(knowledge.definitions, "label_status", "withdrawn")
-        standings = [(LabelStatus(region, "withdrawn", text, "withdrawn"), Outcome(False))]
-    if not standings:
-        text = sentence(knowledge.definitions, "label_status", "not-labelled")
-        standings = [(LabelStatus(region, "not-labelled", text, "not-labelled"), Outcome(False))]
-    return min(standings, key=lambda s: (_BEST_FIRST.index(s[0].status), s[0].kind == "not-seen"))
+    return standings(regimen, region, evaluator, knowledge, as_of)[0]
 
 
-def _in_force(label: Label, region: str, as_of: date) -> bool:
-    if label.region != region:
-        return False
+def _in_force(label: Label, as_of: date) -> bool:
+    """Whether the entry surely counts on the day; a month or year charted counts from its last day."""
     # "Withdrawn" speaks of the label's end: before that day the entry says nothing of the past.
-    if label.since and DateSpan.on(label.since).earliest > as_of:
+    if label.since and DateSpan.on(label.since).latest > as_of:
         return False
-    return not label.until or label.status == "withdrawn" or DateSpan.on(label.until).latest > as_of
+    return not label.until or label.status == "withdrawn" or DateSpan.on(label.until).earliest > as_of
+
+
+def _may_have_begun(label: Label, as_of: date) -> bool:
+    """Whether the day falls within the month or year of which the label is known to date."""
+    if not label.since or label.status not in AUTHORISED:
+        return False
+    since = DateSpan.on(label.since)
+    return since.earliest <= as_of < since.latest
 
 
 def _standing(label: Label, evaluator: Evaluator, knowledge: Knowledge) -> tuple[LabelStatus, Outcome]:
     definitions = knowledge.definitions
     words = sentence(definitions, "label_status", label.status)
+
+    def status(standing: str, text: Text, missing: tuple[str, ...] = ()) -> LabelStatus:
+        return LabelStatus(
+            label.region, standing, text, label.status, missing, label.formulation, label.since, label.source
+        )
+
     if label.status not in AUTHORISED:
-        return LabelStatus(label.region, _WORDS[label.status], words, label.status), Outcome(False)
+        return status(_WORDS[label.status], words), Outcome(False)
     gate = evaluator.ask(label.when)
     if gate.value:
-        text = sentence(definitions, "label_text", "within", status=words)
-        return LabelStatus(label.region, "within", text, label.status), gate
+        return status("within", sentence(definitions, "label_text", "within", status=words)), gate
     if gate.value is None:
         missing = data_text(gate.missing, knowledge)
         text = sentence(definitions, "label_text", "unknown", status=words, missing=missing)
-        return LabelStatus(label.region, "unknown", text, label.status, gate.missing), gate
-    text = sentence(definitions, "label_text", "outside", gate=label.text or words)
-    return LabelStatus(label.region, "outside", text, label.status), gate
+        return status("unknown", text, gate.missing), gate
+    return status("outside", sentence(definitions, "label_text", "outside", gate=label.text or words)), gate
 
 
 def gate_text(regimen: Regimen, region: str, status: LabelStatus) -> Text:
@@ -93,6 +119,8 @@ def datum_text(datum: str, knowledge: Knowledge) -> Text:
     name: Text | str = key
     if key in knowledge.drugs:
         name = knowledge.drugs[key].name
+    elif kind == "planned" or not key:
+        name = sentence(knowledge.definitions, "planned_name", key) if key else ""
     elif kind in ("comorbidity", "lab", "estimated"):
         name = concept_name(kind, key, knowledge)
     return sentence(knowledge.definitions, "datum", kind, key=name)

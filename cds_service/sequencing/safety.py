@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
-from cds_service.knowledge.types import Knowledge, Regimen
+from cds_service.knowledge.types import HardStop, Knowledge, Regimen
 from cds_service.knowledge.wording import sentence
 from cds_service.patient.types import DrugState, PatientState, Status
 from cds_service.sequencing.conditions import Evaluator
-from cds_service.sequencing.types import CautionShown, Reason
+from cds_service.sequencing.types import AdviceShown, CautionShown, Outcome, Reason
+
+_Check = Callable[[str, Regimen, PatientState, Evaluator, Knowledge], Iterator["StopAsked"]]
 
 
 def excludes_by_refractoriness(key: str, knowledge: Knowledge) -> bool:
@@ -43,36 +46,119 @@ def unsettled_siblings(
     )
 
 
-def exclusions(
+@dataclass(frozen=True)
+class StopAsked:
+    """One hard stop asked of one regimen; ``reason`` where it excludes."""
+
+    step: str
+    outcome: Outcome
+    reason: Reason | None = None
+
+
+def stops_asked(
     regimen: Regimen, state: PatientState, evaluator: Evaluator, knowledge: Knowledge
-) -> Iterator[Reason]:
-    """Every reason for which this patient must not be offered the regimen."""
-    definitions = knowledge.definitions
-    for key in regimen.components:
-        name = knowledge.drugs[key].name
+) -> Iterator[StopAsked]:
+    """Every hard stop of pathways/hard-stops.yaml asked of the regimen, in the order of that file."""
+    checks: Mapping[str, _Check] = {
+        "refractory-component": _refractory_component,
+        "refractory-class": _refractory_class,
+        "intolerance": _charted("intolerance", "intolerance", state.intolerant),
+        "allergy": _charted("allergy", "contraindicated", state.allergic),
+        "contraindication": _contraindication,
+    }
+    for stop in knowledge.hard_stops:
+        if stop.check:
+            yield from checks[stop.check](stop.id, regimen, state, evaluator, knowledge)
+        elif knowledge.any_of(regimen.components, stop.excludes):
+            outcome = evaluator.ask(stop.when)
+            reason = Reason(stop.code, stop.text, outcome.derived_from) if outcome.value else None
+            yield StopAsked(f"stop:{stop.id}", outcome, reason)
+
+
+def stops_of_drug(
+    drug: str, evaluator: Evaluator, knowledge: Knowledge
+) -> Iterator[tuple[HardStop, Outcome]]:
+    """The hard stops on classes that hold for one drug in this patient."""
+    for stop in knowledge.hard_stops:
+        if stop.when is not None and knowledge.any_of((drug,), stop.excludes):
+            outcome = evaluator.ask(stop.when)
+            if outcome.value:
+                yield stop, outcome
+
+
+def _judged(regimen: Regimen, knowledge: Knowledge) -> Iterator[str]:
+    """The components that can exclude the regimen: steroids and supportive drugs never do."""
+    return (key for key in regimen.components if excludes_by_refractoriness(key, knowledge))
+
+
+def _refractory_component(
+    stop: str, regimen: Regimen, state: PatientState, evaluator: Evaluator, knowledge: Knowledge
+) -> Iterator[StopAsked]:
+    for key in _judged(regimen, knowledge):
         own = state.drugs.get(key)
-        if excludes_by_refractoriness(key, knowledge):
-            if own is not None and own.status is Status.REFRACTORY:
-                text = sentence(definitions, "reason", "refractory-component", drug=name)
-                yield Reason("refractory-component", text, own.derived_from)
-            elif (sibling := next(refractory_siblings(key, state, knowledge), None)) is not None:
-                class_key, other = sibling
-                class_name = knowledge.classes[class_key].name
-                words = {"drug": name, "class": class_name}
-                text = sentence(definitions, "reason", "refractory-class", **words)
-                yield Reason("refractory-class", text, other.derived_from)
-        if key in state.intolerant and excludes_by_refractoriness(key, knowledge):
-            text = sentence(definitions, "reason", "intolerance", drug=name)
-            yield Reason("intolerance", text, state.intolerant[key])
-        if key in state.allergic and excludes_by_refractoriness(key, knowledge):
-            text = sentence(definitions, "reason", "allergy", drug=name)
-            yield Reason("contraindicated", text, state.allergic[key])
+        status = own.status if own else Status.NAIVE
+        step = f"stop:{stop}:{key}"
+        if own is not None and status is Status.REFRACTORY:
+            name = knowledge.drugs[key].name
+            text = sentence(knowledge.definitions, "reason", "refractory-component", drug=name)
+            outcome = Outcome(True, (), own.derived_from)
+            yield StopAsked(step, outcome, Reason("refractory-component", text, own.derived_from))
+        elif own is not None and status is Status.UNKNOWN:
+            yield StopAsked(step, Outcome(None, (f"refractory:{key}",), own.derived_from))
+        else:
+            yield StopAsked(step, Outcome(False, (), own.derived_from if own else ()))
+
+
+def _refractory_class(
+    stop: str, regimen: Regimen, state: PatientState, evaluator: Evaluator, knowledge: Knowledge
+) -> Iterator[StopAsked]:
+    for key in _judged(regimen, knowledge):
+        if not any(knowledge.classes[name].carries_over for name in knowledge.drugs[key].classes):
+            continue
+        step = f"stop:{stop}:{key}"
+        found = next(refractory_siblings(key, state, knowledge), None)
+        unsettled = [other for _, other in unsettled_siblings(key, state, knowledge)]
+        if found is not None:
+            class_key, other = found
+            words = {"drug": knowledge.drugs[key].name, "class": knowledge.classes[class_key].name}
+            text = sentence(knowledge.definitions, "reason", "refractory-class", **words)
+            outcome = Outcome(True, (), other.derived_from)
+            yield StopAsked(step, outcome, Reason("refractory-class", text, other.derived_from))
+        elif unsettled:
+            missing = tuple(f"refractory:{other.drug}" for other in unsettled)
+            yield StopAsked(step, Outcome(None, missing, unsettled[0].derived_from))
+        else:
+            yield StopAsked(step, Outcome(False))
+
+
+def _charted(words: str, code: str, charted: Mapping[str, tuple[str, ...]]) -> _Check:
+    """A stop for drugs of which the chart says that they were not borne."""
+
+    def check(
+        stop: str, regimen: Regimen, state: PatientState, evaluator: Evaluator, knowledge: Knowledge
+    ) -> Iterator[StopAsked]:
+        for key in _judged(regimen, knowledge):
+            step = f"stop:{stop}:{key}"
+            if key in charted:
+                text = sentence(knowledge.definitions, "reason", words, drug=knowledge.drugs[key].name)
+                yield StopAsked(step, Outcome(True, (), charted[key]), Reason(code, text, charted[key]))
+            else:
+                yield StopAsked(step, Outcome(False))
+
+    return check
+
+
+def _contraindication(
+    stop: str, regimen: Regimen, state: PatientState, evaluator: Evaluator, knowledge: Knowledge
+) -> Iterator[StopAsked]:
     for key in (*regimen.components, *regimen.supporting):
-        for caution in knowledge.cautions.get(key, ()):
+        for caution in knowledge.cautions(key):
             if caution.bars and caution.when is not None:
                 outcome = evaluator.ask(caution.when)
+                reason = None
                 if outcome.value:
-                    yield Reason("contraindicated", caution.text, outcome.derived_from)
+                    reason = Reason("contraindicated", caution.text, outcome.derived_from)
+                yield StopAsked(f"stop:{stop}:{key}:{caution.concept}", outcome, reason)
 
 
 def cautions(
@@ -100,7 +186,7 @@ def cautions(
                 if key in charted:
                     text = sentence(definitions, "caution", words, drug=drug.name)
                     yield CautionShown(key, words, text, True, charted[key])
-        for caution in knowledge.cautions.get(key, ()):
+        for caution in knowledge.cautions(key):
             if caution.when is None:
                 general.append(CautionShown(key, caution.concept, caution.text, False))
                 continue
@@ -113,3 +199,23 @@ def cautions(
                 text = sentence(definitions, "caution", "unknown-bar", text=caution.text)
                 yield CautionShown(key, caution.concept, text, True, outcome.derived_from)
     yield from general
+
+
+def advice(
+    regimen: Regimen, region: str, evaluator: Evaluator, knowledge: Knowledge
+) -> Iterator[AdviceShown]:
+    """Prophylaxis, screening and monitoring that go with the regimen's drugs in the region, each once.
+
+    What concerns some patients alone is told where it holds, or where the chart leaves it open.
+    """
+    told: set[tuple[str, str]] = set()
+    for key in (*regimen.components, *regimen.supporting):
+        component = knowledge.components.get(key)
+        for entry in component.advice if component else ():
+            outcome = evaluator.ask(entry.when)
+            if (entry.regions and region not in entry.regions) or outcome.value is False:
+                continue
+            if (entry.kind, entry.text.en) in told:
+                continue
+            told.add((entry.kind, entry.text.en))
+            yield AdviceShown(entry.kind, entry.text, entry.source, key, "", outcome.derived_from)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cds_service.knowledge.types import Text
+from cds_service.knowledge.types import NOWHERE, Dose, Source, Text
 from cds_service.patient.types import Unknown
 
 
@@ -26,6 +26,9 @@ class LabelStatus:
     text: Text
     kind: str = ""  # the label's own status: authorised, accelerated, authorised-conditional ...
     missing: tuple[str, ...] = ()
+    formulation: str = ""
+    since: str = ""
+    source: Source = NOWHERE
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,35 @@ class CautionShown:
     concept: str
     text: Text
     concerns: bool
+    derived_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AdviceShown:
+    """What goes with a suggested regimen: prophylaxis, screening, monitoring; or what a rule requires."""
+
+    kind: str  # as in component.schema.json, or "required"
+    text: Text
+    source: Source
+    drug: str = ""
+    rule: str = ""
+    derived_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DoseShown:
+    """The schedule of one drug for this patient, as far as the knowledge gives it.
+
+    ``variant`` names which of the regimen's schedules it is: "" the standard one, else the row group or the
+    adjustment that holds for her. ``depends_on`` are data not known that could choose another.
+    """
+
+    drug: str
+    rows: tuple[Dose, ...]
+    variant: str = ""
+    because: Text | None = None
+    source: Source = NOWHERE
+    depends_on: tuple[str, ...] = ()
     derived_from: tuple[str, ...] = ()
 
 
@@ -62,6 +94,9 @@ class Suggested:
     because: Text
     recommended: bool = False  # one alone stands first by a rule that prefers it
     unknown: tuple[str, ...] = ()  # data that could exclude it
+    newer: bool = False  # by none but rules on options labelled since the main source was written
+    doses: tuple[DoseShown, ...] = ()
+    advice: tuple[AdviceShown, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,11 +109,45 @@ class NotSuggested:
 
 @dataclass(frozen=True)
 class TraceStep:
-    """One gate or rule asked for one regimen."""
+    """One gate, hard stop or rule asked for one regimen.
+
+    True means of a gate that the regimen passes, of a stop that it excludes, of a rule that it fires.
+    """
 
     regimen: str
-    step: str  # "label:EMA", "rule:BAR-15", "refractory:lenalidomide" ...
+    step: str  # "gate:label", "label:EMA:SC:authorised", "stop:STOP-COMPONENT:lenalidomide", "rule:BAR-15"
     outcome: Outcome
+
+
+@dataclass(frozen=True)
+class DisagreementShown:
+    """Sources that clash where this answer is concerned; ``regimens`` it touches, () the whole answer."""
+
+    id: str
+    text: Text
+    regimens: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class World:
+    """What would be suggested were one unknown datum known to be so."""
+
+    settled: str  # "refractory", "not-refractory", "present", "3" ...
+    adds: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
+    suggested: tuple[str, ...] = ()  # the whole order then
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """One datum that the chart does not tell and that leaves gates, stops or rules unknown."""
+
+    datum: str  # "refractory:bortezomib", "comorbidity:heart-failure", "car-t" ...
+    text: Text
+    steps: tuple[str, ...]  # the gates, stops and rules that wait for it, each once
+    regimens: tuple[str, ...]
+    worlds: tuple[World, ...]
+    changes_suggestions: bool = False  # whether, in one of the worlds, the set or its order is another
 
 
 @dataclass(frozen=True)
@@ -89,9 +158,13 @@ class Recommendation:
     pathway: str
     suggested: tuple[Suggested, ...]
     not_suggested: tuple[NotSuggested, ...]
-    disagreements: tuple[tuple[str, Text], ...] = ()
+    disagreements: tuple[DisagreementShown, ...] = ()
     trace: tuple[TraceStep, ...] = ()
-    notes: tuple[CautionShown, ...] = ()  # rules of verb "caution" that fired for the state as a whole
+    remarks: tuple[CautionShown, ...] = ()  # what rules say of the state as a whole
+    undecided: tuple[Undecided, ...] = ()
+    nothing_because: tuple[str, Text] | None = None  # id and reason, where no suggestion is known to be right
+    unreviewed_source: bool = False  # the pathway's publisher says that nobody has reviewed it
+    clinically_reviewed: bool = False  # every entry the answer rests on carries an approval
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,12 @@ def create_app(
     check_against_knowledge(settings, knowledge)
     set_up_logging(settings)
     if assessor is None:
-        assessor = Assessor(knowledge, base_url=settings.public_url, formulary=settings.unavailable)
+        assessor = Assessor(
+            knowledge,
+            base_url=settings.public_url,
+            formulary=settings.unavailable,
+            car_t=settings.car_t or "",
+        )
     app = Flask("cds_service.web", static_folder=None)
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_body_bytes + 1,  # one more, see json_of
@@ -102,6 +107,11 @@ def check_against_knowledge(settings: Settings, knowledge: Knowledge) -> None:
     if settings.pathway not in knowledge.pathways:
         known = ", ".join(sorted(knowledge.pathways))
         sentences.append(f"CDS_PATHWAY={settings.pathway}: there is no such pathway; there are {known}.")
+    elif knowledge.pathways[settings.pathway].unreviewed:
+        sentences.append(
+            f"CDS_PATHWAY={settings.pathway} rests on a source that nobody has reviewed, and is never the "
+            "default. Set another; a single call may ask for it by its parameter pathway."
+        )
     unknown = sorted(settings.unavailable - set(knowledge.regimens) - set(knowledge.drugs))
     if unknown:
         sentences.append(f"CDS_FORMULARY: no regimen and no drug has the key {', '.join(unknown)}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, current_app, make_response, render_template
 
 from cds_service.knowledge.load import demo_patients
+from cds_service.knowledge.reviews import counted
 from cds_service.web.problems import KINDS
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
@@ -35,4 +36,5 @@ def landing() -> Response:
 @blueprint.get("/about")
 def about() -> Response:
     """Intended use, limits, and the kinds of problems."""
-    return _page("about.html", problems=KINDS)
+    approved, entries = counted(current_app.extensions["knowledge"])
+    return _page("about.html", problems=KINDS, approved=approved, entries=entries)

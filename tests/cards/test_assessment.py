@@ -126,9 +126,9 @@ def test_the_trace_has_three_outcomes(knowledge: Knowledge) -> None:
 def test_sentences_are_in_the_language_asked_for(knowledge: Knowledge) -> None:
     note = CautionShown("", "BAR-13", Text("Mind this.", "Attenzione."), False)
     told = assessed(
-        knowledge, first_relapse(), recommendation=recommending("s-vd", notes=(note,)), language="it"
+        knowledge, first_relapse(), recommendation=recommending("s-vd", remarks=(note,)), language="it"
     )
-    assert told["recommendation"]["notes"][0]["text"] == "Attenzione."
+    assert told["recommendation"]["remarks"][0]["text"] == "Attenzione."
     assert told["recommendation"]["not_suggested"][0]["reasons"][0]["text"] == "contiene lenalidomide"
 
 

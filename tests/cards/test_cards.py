@@ -17,7 +17,14 @@ from cds_service.cards.render import DETAIL_WORDS, Renderer
 from cds_service.knowledge.types import Knowledge, Text
 from cds_service.patient.types import Certainty, DiagnosisState, DrugState, Status, Unknown
 from cds_service.record import Completeness, Issue, Severity
-from cds_service.sequencing.types import Answer, CautionShown, NotSuggested, Reason, Recommendation
+from cds_service.sequencing.types import (
+    Answer,
+    CautionShown,
+    DisagreementShown,
+    NotSuggested,
+    Reason,
+    Recommendation,
+)
 from tests.cards.answers import (
     FIVE,
     assert_nothing_empty,
@@ -155,7 +162,11 @@ def test_sequencing_card_is_whole(renderer: Renderer, response_schema: Draft2020
     )
     recommendation = replace(
         recommending(*FIVE, "d-pd"),
-        disagreements=(("X-01", Text("The article lists D-VD here; the review does not.", "Discordanza.")),),
+        disagreements=(
+            DisagreementShown(
+                "X-01", Text("The article lists D-VD here; the review does not.", "Discordanza.")
+            ),
+        ),
     )
     first = replace(recommendation.suggested[0], cautions=(NEUROPATHY,))
     second = replace(recommendation.suggested[1], cautions=(NEUROPATHY,))
@@ -522,7 +533,7 @@ def test_a_detail_with_five_regimens_takes_ten_seconds(
         for rank, key in enumerate(regimens[:shown], 1)
     ]
     entries[0] = replace(entries[0], cautions=(concerns, told_by_rule))
-    clashes = tuple((f"X-0{n}", Text(text)) for n, text in enumerate(disagreements))
+    clashes = tuple(DisagreementShown(f"X-0{n}", Text(text)) for n, text in enumerate(disagreements))
     unsettled = tuple(Unknown(f"u{n}", text, True) for n, text in enumerate(unknown))
     state = replace(first_relapse(), unknown=unsettled)
     recommendation = Recommendation("EMA", "default", tuple(entries), (), clashes)

@@ -21,6 +21,7 @@ from cds_service.sequencing.types import (
     Answer,
     CautionShown,
     Conflict,
+    DisagreementShown,
     LabelStatus,
     NotSuggested,
     Reason,
@@ -249,7 +250,9 @@ def test_no_number_of_cautions_makes_a_detail_too_long(
             for n in range(data.draw(st.integers(0, 12)))
         ]
         fits.append(replace(entry, cautions=tuple(own)))
-    clashes = tuple((f"X-{n:02}", Text(data.draw(_words))) for n in range(data.draw(st.integers(0, 8))))
+    clashes = tuple(
+        DisagreementShown(f"X-{n:02}", Text(data.draw(_words))) for n in range(data.draw(st.integers(0, 8)))
+    )
     answered = replace(answered, suggested=tuple(fits), disagreements=clashes)
     record = chart(
         *(draft(key, f"MedicationRequest/{key}", "Some words of the chart") for key in sorted(drugs)),

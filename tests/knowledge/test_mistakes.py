@@ -107,7 +107,7 @@ def test_an_overlay_changes_the_answer_and_the_hash_file_by_file(tmp_path):
     )
     shipped, local = load(), load(tmp_path)
     rule = next(r for r in local.pathways["default"].rules if r.id == "BAR-15")
-    assert rule.regimens == ("d-pd", "isa-kd")
+    assert rule.target.regimens == ("d-pd", "isa-kd")
     assert local.version.sha256 != shipped.version.sha256
     assert local.drugs.keys() == shipped.drugs.keys()
 
@@ -121,4 +121,4 @@ def test_the_traps_of_yaml_are_closed(written, read):
 
 
 def test_every_text_for_people_has_its_italian():
-    assert load().gaps == ()
+    assert load().untranslated == ()

@@ -32,7 +32,7 @@ from tests.shipped import KNOWLEDGE
 
 AS_OF = date(2026, 11, 1)
 DRUGS = sorted(key for key, drug in KNOWLEDGE.drugs.items() if drug.role != "supportive")
-CONCEPTS = sorted({c.when.argument["concept"] for cs in KNOWLEDGE.cautions.values() for c in cs
+CONCEPTS = sorted({c.when.argument["concept"] for one in KNOWLEDGE.components.values() for c in one.cautions
                    if c.when is not None and c.when.op == "has"})  # fmt: skip
 days = st.dates(date(2016, 1, 1), date(2026, 10, 1))
 property_settings = effort(60)

@@ -119,6 +119,11 @@ def test_what_is_decided_without_the_unknown_asks_for_nothing(evaluator):
         ({"transplant": True}, T),
         ({"months_to_first_progression": {"under": 18}}, F),
         ({"months_from_transplant_to_progression": {"over": 36}}, T),
+        ({"months_since_last": {"of": "anti-CD38", "under": 6}}, T),
+        ({"months_since_last": {"of": "anti-CD38", "over": 6}}, F),
+        ({"months_since_last": {"of": "BCMA", "under": 6}}, F),  # never given
+        ({"planned": "apheresis"}, U),  # no plan charted is not "no plan"
+        ({"car_t": "feasible"}, U),
         ({"region": "EMA"}, T),
         ({"region": "FDA"}, F),
     ],

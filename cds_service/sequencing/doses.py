@@ -1,0 +1,109 @@
+"""The schedule of each drug of a regimen for one patient: the standard one, or the one that holds for her."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import groupby
+
+from cds_service.knowledge.types import Condition, Dose, DoseAdjustment, Knowledge, Regimen
+from cds_service.sequencing.conditions import Evaluator
+from cds_service.sequencing.types import DoseShown, Outcome
+
+STANDARD = ""
+
+
+def doses_for(
+    regimen: Regimen, region: str, evaluator: Evaluator, knowledge: Knowledge
+) -> tuple[DoseShown, ...]:
+    """One entry per component that has a schedule, in the regimen's order.
+
+    A row group whose condition holds stands instead of the standard rows; a dose adjustment of the drug
+    whose condition holds stands instead of a higher dose. Where a condition is unknown the standard schedule
+    stands, and the entry says what it depends on.
+    """
+    shown = []
+    for drug in regimen.components:
+        variants = schedules(regimen, drug, region, knowledge)
+        if not variants:
+            continue
+        asked = [(variant, evaluator.ask(variant.when)) for variant in variants[1:]]
+        holds = next(((v, outcome) for v, outcome in asked if outcome.value), (variants[0], Outcome(True)))
+        chosen, outcome = holds
+        before = asked[: variants.index(chosen) - 1] if chosen is not variants[0] else asked
+        missing = dict.fromkeys(m for _, o in before if o.value is None for m in o.missing)
+        adjustment = chosen.adjustment
+        shown.append(
+            DoseShown(
+                drug=drug,
+                rows=chosen.rows,
+                variant=chosen.name,
+                because=adjustment.text if adjustment else None,
+                source=adjustment.source if adjustment else regimen.dose_source,
+                depends_on=tuple(missing),
+                derived_from=outcome.derived_from if chosen is not variants[0] else (),
+            )
+        )
+    return tuple(shown)
+
+
+class Schedule:
+    """One schedule that a drug may have within a regimen, and for whom it stands (None: everybody else)."""
+
+    def __init__(
+        self,
+        name: str,
+        rows: tuple[Dose, ...],
+        when: Condition | None = None,
+        adjustment: DoseAdjustment | None = None,
+    ) -> None:
+        self.name = name
+        self.rows = rows
+        self.when = when
+        self.adjustment = adjustment
+
+
+def schedules(regimen: Regimen, drug: str, region: str, knowledge: Knowledge) -> list[Schedule]:
+    """All schedules of a drug in a regimen and region, the standard one first; [] where no dose is given.
+
+    Adjustments go before row groups: a kidney that fails weighs more than age. A step-up of which one amount
+    is not given is none: no part of it may be ordered.
+    """
+    rows = [
+        dose
+        for dose in regimen.doses
+        if dose.drug == drug and not dose.alternative and (not dose.regions or region in dose.regions)
+    ]
+    if any(dose.step_up and dose.amount is None for dose in rows):
+        return []
+    standard = tuple(dose for dose in rows if dose.when is None)
+    if not standard:
+        return []
+    found = [Schedule(STANDARD, standard)]
+    component = knowledge.components.get(drug)
+    for adjustment in component.adjustments if component else ():
+        if adjusted := _adjusted(standard, adjustment):
+            found.append(Schedule(adjustment.id, adjusted, adjustment.when, adjustment))
+    conditional = [dose for dose in rows if dose.when is not None]
+    for number, (_, group) in enumerate(groupby(conditional, key=lambda dose: repr(dose.when)), start=1):
+        own = tuple(group)
+        found.append(Schedule(f"rows-{number}", own, own[0].when))
+    return found
+
+
+def _adjusted(standard: tuple[Dose, ...], adjustment: DoseAdjustment) -> tuple[Dose, ...]:
+    """The standard rows with the lower dose; () where the regimen gives no higher one to lower."""
+    if not all(d.unit == adjustment.unit and d.amount is not None for d in standard):
+        return ()
+    if not any(
+        d.amount is not None and (d.amount > adjustment.amount or adjustment.days_text) for d in standard
+    ):
+        return ()
+    rows = []
+    for dose in standard:
+        lower = min(dose.amount or adjustment.amount, adjustment.amount)
+        changed = replace(dose, amount=lower)
+        if adjustment.days_text:
+            changed = replace(changed, days=(), days_text=adjustment.days_text)
+        rows.append(changed)
+    # Rows that differed by their amount alone are one after lowering it.
+    return tuple(dict.fromkeys(rows))
