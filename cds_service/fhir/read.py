@@ -342,7 +342,7 @@ def _whose(
     """The Patient resource of the patient to assess, and the id; raises ManyPatients if it cannot be told."""
     people = {
         reference: one
-        for reference, one in sorted([*drafted.items(), *chosen.items()])
+        for reference, one in sorted([*drafted.items(), *chosen.items()], key=lambda pair: pair[0])
         if resource_type(one) == "Patient"
     }
     if patient_id:
