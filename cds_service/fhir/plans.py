@@ -280,13 +280,13 @@ def _answer(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> str:
 
 # ---- what the readers share --------------------------------------------------------------------------------
 def _product(reading: Reading, chart: Chart) -> tuple[str, str]:
-    """The cell product that an entry names, where it is exactly one, and the chart's words for it."""
+    """The one cell product that an entry names, and the chart's words for it; else nothing."""
     quiet = Reading(reading.data, reading.reference)
     for way in medications.medication(quiet, chart):
         found = {match.drug for concept in way for match in chart.terminology.drugs(concept, on=None)}
         if found:
             cells = found & chart.terminology.cells
-            return (cells.pop(), _text(way[0])) if len(cells) == 1 and len(found) == 1 else ("", "")
+            return (cells.pop(), _text(way[0])) if len(cells) == 1 else ("", "")
     return "", ""
 
 
