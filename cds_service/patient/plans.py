@@ -98,7 +98,7 @@ class _Chart:
         as_of: date,
     ) -> None:
         numbers = knowledge.definitions["imwg"]
-        self._as_of = as_of
+        self._as_of, today = as_of, DateSpan(as_of, as_of)
         self.stands = timedelta(days=numbers["plans"]["stands_days"])
         self._words_stand = timedelta(days=numbers["reach_days"]["car-t-eligibility"])
         self._said = [f for f in record.plans if f.says is not PlanSays.PLANNED]
@@ -117,9 +117,12 @@ class _Chart:
         for plan in (CELLS, APHERESIS):
             self._done[plan] += infused
         self._infused = max((day.latest for day in infused if day is not None), default=None)
-        # Nobody is given lymphodepletion before the cells are there.
-        depleting = [f for f in (*facts, *record.drafts) if f.purpose is Purpose.LYMPHODEPLETION]
-        self._collected += [f.first_dose for f in depleting]
+        # Nobody is given lymphodepletion, nor ordered it, before the cells are there.
+        entries = (
+            *((f, f.first_dose) for f in (*facts, *record.drugs)),
+            *((f, today) for f in record.drafts),
+        )
+        self._collected += [day for f, day in entries if f.purpose is Purpose.LYMPHODEPLETION]
 
     # ---- plans -------------------------------------------------------------------------------------------
     def is_coming(self, plan: PlanFact) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from cds_service.terminology.words import Lexicon, Mention, Phrase, Word, fold, words_of
 
 _SENTENCE_END = re.compile(r"[.;!\n]")
+_LONGEST_HEAD = 3  # words
 _APART = re.compile(r"[,;()\[\]{}]")  # a colon or a dash ties: "CAR-T: not feasible"
 
 
@@ -69,24 +70,26 @@ class Feasibility:
         return self.read(f"CAR-T: {answer}") if asked or straight else None
 
     def _said(self, sentence: str) -> Iterable[bool]:
+        if "?" in sentence or not self._may_name(sentence):
+            return
         words = words_of(sentence)
-        mentions = self._of.mentions(words)
-        if not mentions or "?" in sentence:
+        if any(word.text in self._conditional for word in words):
             return
-        texts = [word.text for word in words]
-        if self._conditional.intersection(texts):
-            return
-        for mention in mentions:
+        # Where the first word of doubt and the first denial stand; behind all words where there is none.
+        doubt, denial = (
+            next((at for at, word in enumerate(words) if word.text in cues), len(words))
+            for cues in (self._doubt, self._denied)
+        )
+        for mention in self._of.mentions(words):
             found = [*self._before(words, mention), *self._after(words, mention)]
             if len({fits for fits, _ in found}) != 1:
                 continue  # said neither or both: "unfit CAR-T candidate"
-            for fits, first in found[:1]:
-                if fits:
-                    doubted = self._doubt.union(self._denied).intersection(texts)
-                else:
-                    doubted = self._doubt.intersection(texts[:first])
-                if not doubted:
-                    yield fits
+            fits, first = found[0]
+            denied = denial < first and words[first].text not in self._denied
+            if fits and doubt == denial == len(words):
+                yield True
+            elif not fits and doubt >= first and not denied:
+                yield False  # but not for "no absolute contraindication to CAR-T"
 
     def _before(self, words: Sequence[Word], mention: Mention[bool]) -> Iterable[tuple[bool, int]]:
         """What stands before the name: "[not] eligible for CAR-T"; whether it speaks for it, and where."""
@@ -103,14 +106,14 @@ class Feasibility:
         """What stands behind the name: "CAR-T [not] feasible", "[not] a CAR-T candidate"."""
         at = mention.last + 1
         while at < len(words) and not _APART.search(words[at].before):
-            for head in self._behind.mentions(words[at:])[:1]:
-                if head.first == 0:
-                    denied = any(word.text in self._denied for word in words[mention.last + 1 : at])
-                    if denied:
-                        yield from ((False, mention.first),) if head.value else ()
-                    else:
-                        yield from self._judged(words, mention.first, head.value)
-                    return
+            heads = self._behind.mentions(words[at : at + _LONGEST_HEAD])
+            if heads and heads[0].first == 0:
+                fits = heads[0].value
+                if not any(word.text in self._denied for word in words[mention.last + 1 : at]):
+                    yield from self._judged(words, mention.first, fits)
+                elif fits:
+                    yield False, mention.first
+                return
             if words[at].text not in self._between and words[at].text not in self._denied:
                 return
             at += 1
@@ -126,8 +129,7 @@ class Feasibility:
             if words[at].text not in self._between:
                 break
             at -= 1
-        if fits or not self._denied.intersection(word.text for word in words[:first]):
-            yield fits, first  # "no absolute contraindication to CAR-T" says nothing
+        yield fits, first
 
 
 def _heads(fit: Iterable[str], unfit: Iterable[str]) -> Lexicon[bool]:
