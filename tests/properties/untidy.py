@@ -205,6 +205,18 @@ def procedure(identity: str, text: str, day: str) -> Resource:
             "code": {"text": text}, "performedDateTime": day}  # fmt: skip
 
 
+def request(identity: str, text: str, day: str | None, status: str = "active", **more: Any) -> Resource:
+    dated = {} if day is None else {"authoredOn": day}
+    return {"resourceType": "ServiceRequest", "id": identity, "status": status, "intent": "order",
+            "subject": SUBJECT, "code": {"text": text}, **dated, **more}  # fmt: skip
+
+
+def finding(identity: str, text: str, day: str | None) -> Resource:
+    dated = {} if day is None else {"effectiveDateTime": day}
+    return {"resourceType": "Observation", "id": identity, "status": "final", "subject": SUBJECT,
+            "code": {"text": "Tumour board"}, "valueString": text, **dated}  # fmt: skip
+
+
 def intolerance(identity: str, concept: Resource, kind: str) -> Resource:
     return {"resourceType": "AllergyIntolerance", "id": identity, "patient": SUBJECT, "type": kind,
             "code": concept}  # fmt: skip
@@ -339,10 +351,46 @@ def charts(draw: Any, exact: bool = False, most_lines: int = 3, known_ends: bool
     what = ["autologous stem cell transplant", "stem cell collection", "bone marrow biopsy"]
     for number, text in enumerate(draw(st.lists(st.sampled_from(what), max_size=2))):
         found.append(procedure(f"x{number}", text, draw(near)))
+    found += draw(plans_charted(near | days(date(2026, 4, 1), AS_OF).flatmap(lambda day: dates(day, exact))))
     if draw(st.integers(0, 4)) == 0:
         drug = draw(st.sampled_from(COURSE_DRUGS))
         kind = draw(st.sampled_from(["allergy", "intolerance"]))
         found.append(intolerance("a0", CALLED[drug][0], kind))
+    return found
+
+
+PLANNED = ["Leukapheresis", "CAR-T apheresis", "apheresis", "CAR-T infusion", "stem cell collection",
+           "autologous stem cell transplant", "Referral for CAR-T evaluation"]  # fmt: skip
+WORDS_OF_CAR_T = [
+    "Not a CAR-T candidate",
+    "CAR-T feasible",
+    "Non candidabile a CAR-T",
+    "Possible CAR-T candidate",
+]
+
+
+@st.composite
+def plans_charted(draw: Any, near: st.SearchStrategy[str], name: str = "q") -> list[Resource]:
+    """What a chart holds of procedures to come or not done, and of CAR-T in words; often nothing."""
+    found: list[Resource] = []
+    for number in range(draw(st.sampled_from([0, 0, 0, 1, 2, 3]))):
+        what, day = draw(st.sampled_from(PLANNED)), draw(near)
+        made = [
+            request(
+                f"{name}{number}",
+                what,
+                draw(st.none() | near),
+                draw(st.sampled_from(["active", "draft", "revoked"])),
+            ),
+            request(f"{name}{number}", what, day, doNotPerform=True),
+            {
+                **procedure(f"{name}{number}", what, day),
+                "status": draw(st.sampled_from(["preparation", "not-done"])),
+            },
+            procedure(f"{name}{number}", what, day),
+            finding(f"{name}{number}", draw(st.sampled_from(WORDS_OF_CAR_T)), day),
+        ]
+        found.append(draw(st.sampled_from(made)))
     return found
 
 
@@ -364,6 +412,8 @@ def state_of(sent: Any, as_of: date = AS_OF) -> PatientState:
 
 
 _REFERENCES = frozenset({"derived_from", "reference", "transplants", "intolerant", "allergic", "issues"})
+OF_PLANS = frozenset({"planned", "car_t", "car_t_from"})
+"""Members of the state that tell what is to come."""
 _DATES = re.compile(r"\b\d{4}(?:-\d\d){0,2}\b")
 
 
@@ -397,6 +447,7 @@ def essence(state: PatientState) -> dict[str, Any]:
         "diagnosis": (state.diagnosis.status, state.diagnosis.kind, str(state.diagnosis.relapse)),
         "choice": (state.needs_treatment_choice, state.prior_lines, state.progressed_on_last),
         "unknown": sorted(u.what for u in state.unknown),
+        "to come": (sorted(state.planned), state.car_t),
     }  # fmt: skip
 
 
@@ -453,6 +504,8 @@ def as_r5(resource: Resource) -> Resource:
         for suffix in ("DateTime", "Period"):
             if kind in ("MedicationAdministration", "Procedure") and old + suffix in one:
                 one[new + suffix] = one.pop(old + suffix)
+    if kind == "ServiceRequest":
+        one["code"] = {"concept": one["code"]}
     if kind == "AllergyIntolerance":
         one["type"] = {"coding": [{"code": one["type"]}]}
     return one
