@@ -32,6 +32,7 @@ _COMING = frozenset({"preparation", "on-hold", "suspended"})
 _CELLS = PlanMatch("cart-infusion", "car-t", of_t_cells=True)
 _STATUS_REASON = "request-statusreason"  # the extension by which a ServiceRequest says why it stands so
 _LONGEST_TEXT = 100
+_WORDED = frozenset({"valueString", "valueCodeableConcept", "valueCoding", "valueBoolean", "component"})
 
 
 # ---- requests --------------------------------------------------------------------------------------------
@@ -208,6 +209,8 @@ def said_in_condition(reading: Reading, chart: Chart) -> list[PlanFact]:
 def said_in_observation(reading: Reading, chart: Chart) -> list[PlanFact]:
     """What an Observation answers: "Eligible for CAR-T" and "no"; or says whatever was asked."""
     data = reading.data
+    if _WORDED.isdisjoint(data):  # most are numbers
+        return []
     quiet = Reading(data, reading.reference)
     if quiet.token(data, "status") in ("entered-in-error", "cancelled"):
         return []
@@ -272,7 +275,7 @@ def _answer(reading: Reading, chart: Chart, node: Mapping[str, Any]) -> str:
     """The answer as charted in words, of a code without words what it means; "" of numbers and the like."""
     if node.get("valueBoolean") is not None:
         return {True: "yes", False: "no", None: ""}[reading.flag(node, "valueBoolean")]
-    if not any(node.get(key) is not None for key in ("valueString", "valueCodeableConcept", "valueCoding")):
+    if _WORDED.isdisjoint(node):
         return ""
     answers = answers_of(reading, node)
     return "; ".join(_text(one) or chart.terminology.coded_result(one) for one in answers)
