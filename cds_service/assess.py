@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from cds_service.cards.assessment import to_json
+from cds_service.cards.orders import Orders
 from cds_service.cards.render import Renderer
 from cds_service.fhir import read, validate
 from cds_service.knowledge.load import load
@@ -102,6 +103,11 @@ class Assessor:
         self._site = Site(
             {**dict.fromkeys(formulary), **knowledge.site.not_available}, car_t or knowledge.site.car_t
         )
+
+    @property
+    def orders(self) -> Orders:
+        """The orders of all regimens, made once."""
+        return self._renderer.orders
 
     def assess(self, resources: Iterable[Resource], question: Question) -> Assessment:
         """The answer for one patient's resources.

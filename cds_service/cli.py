@@ -7,51 +7,24 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import orjson
-import yaml
 
 from cds_service import report
 from cds_service.asked import bundle_in, day_in, json_in, require_patient
 from cds_service.assess import Assessor, Question, bundle_question
+from cds_service.commands.ending import FINDINGS, plainly
+from cds_service.commands.knowledge import knowledge
 from cds_service.demo import bundle_of, region_of
-from cds_service.errors import BadRequest, SettingError
+from cds_service.errors import BadRequest
 from cds_service.fhir.read import ManyPatients, resources_of
-from cds_service.knowledge.load import FOLDERS, KnowledgeError, load, root
-from cds_service.knowledge.plain import plain
-from cds_service.knowledge.types import Knowledge
+from cds_service.knowledge.load import load
 from cds_service.settings import Settings, load_settings, unknown_variables
-
-FINDINGS, MISUSE = 1, 2
-
-_Command = Callable[..., None]
-
-
-def _stop(sentences: tuple[str, ...], status: int) -> NoReturn:
-    for sentence in sentences:
-        click.echo(sentence, err=True)
-    sys.exit(status)
-
-
-def _plainly(command: _Command) -> _Command:
-    """What an operator can mend is told in sentences, not in a stack trace."""
-
-    @wraps(command)
-    def told(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except SettingError as problem:
-            _stop(problem.sentences, MISUSE)
-        except KnowledgeError as problem:
-            _stop(problem.findings, FINDINGS)
-
-    return told
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,7 +34,7 @@ def main() -> None:
 
 
 @main.command()
-@_plainly
+@plainly
 def serve() -> None:
     """Serve CDS Hooks and the bundle API under the production server."""
     load_settings()
@@ -92,22 +65,22 @@ def _as_of(_: click.Context, __: click.Parameter, value: str | None) -> date | N
 @click.option("--language", type=click.Choice(["en", "it"]), help="Language of the texts.")
 @click.option("--trace", is_flag=True, help="Every gate and rule asked of every regimen (with --json).")
 @click.option("--json", "as_json", is_flag=True, help="The assessment as JSON, one line per file.")
-@_plainly
+@plainly
 def assess(files: tuple[str, ...], as_json: bool, trace: bool, **options: Any) -> None:
     """Assess FHIR Bundles; FILE may be - for standard input.
 
     A file of this project's demo patients brings its own region, day and patient; options go first.
     """
     settings = load_settings()
-    knowledge = load(settings.knowledge_dir)
+    known = load(settings.knowledge_dir)
     pathway = options["pathway"] or settings.pathway
-    if pathway not in knowledge.pathways:
-        known = ", ".join(sorted(knowledge.pathways))
+    if pathway not in known.pathways:
+        there = ", ".join(sorted(known.pathways))
         raise click.BadParameter(
-            f"there is no pathway {pathway!r}; there are {known}", param_hint="--pathway"
+            f"there is no pathway {pathway!r}; there are {there}", param_hint="--pathway"
         )
     assessor = Assessor(
-        knowledge,
+        known,
         base_url=settings.public_url,
         formulary=settings.unavailable,
         car_t=settings.car_t or "",
@@ -136,7 +109,7 @@ def assess(files: tuple[str, ...], as_json: bool, trace: bool, **options: Any) -
         else:
             if len(files) > 1:
                 click.echo(f"=== {name}")
-            click.echo(report.text(assessment, knowledge))
+            click.echo(report.text(assessment, known))
     sys.exit(FINDINGS if failed else 0)
 
 
@@ -203,7 +176,7 @@ def _asked(content: Any, settings: Settings, options: Mapping[str, Any]) -> tupl
 # ---- settings --------------------------------------------------------------------------------------------
 @main.command("settings")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@_plainly
+@plainly
 def show_settings(as_json: bool) -> None:
     """Every setting with its value, and what is not yet built of it."""
     rows = load_settings().shown()
@@ -220,93 +193,4 @@ def show_settings(as_json: bool) -> None:
         click.echo(sentence, err=True)
 
 
-# ---- knowledge -------------------------------------------------------------------------------------------
-@main.group()
-def knowledge() -> None:
-    """The knowledge: codes, regimens, evidence, rules, cards."""
-
-
-@knowledge.command("check")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def check_knowledge(as_json: bool) -> None:
-    """Check every file; each finding is a sentence with its file. Status 1 where there are any."""
-    try:
-        overlay = load_settings().knowledge_dir
-    except SettingError as problem:
-        _stop(problem.sentences, MISUSE)
-    try:
-        known = load(overlay)
-    except KnowledgeError as problem:
-        place = root() if overlay is None else f"{overlay}, laid over {root()}"
-        if as_json:
-            click.echo(json.dumps({"findings": problem.findings, "notes": []}, indent=2))
-        else:
-            click.echo("\n".join(problem.findings))
-            number = len(problem.findings)
-            click.echo(f"{number} {'finding' if number == 1 else 'findings'} in {place}.", err=True)
-        sys.exit(FINDINGS)
-    notes = [f"{gap}: has no Italian text; the English one is shown" for gap in known.untranslated]
-    notes += [] if overlay is None else _overlaid(overlay)
-    if as_json:
-        click.echo(json.dumps({"findings": [], "notes": notes}, indent=2))
-        return
-    for note in notes:
-        click.echo(f"note: {note}")
-    click.echo(
-        f"No findings. Knowledge {known.version.version}: {len(known.drugs)} drugs, {len(known.regimens)} "
-        f"regimens, {len(known.evidence)} trial populations, {len(_rules(known))} rules."
-    )
-
-
-def _overlaid(overlay: Path) -> list[str]:
-    """What each file of the overlay does: a misspelt name or folder must not pass for a change."""
-    notes = []
-    for path in sorted(one for one in overlay.rglob("*") if one.is_file()):
-        relative = path.relative_to(overlay)
-        if any(part.startswith(".") for part in relative.parts):
-            continue
-        if relative.parts[0] not in FOLDERS or path.suffix != ".yaml":
-            said = f"has no effect; only .yaml files in {', '.join(FOLDERS)} are read"
-        elif (root() / relative).is_file():
-            said = "replaces the file of this name"
-        else:
-            said = "is new and replaces nothing"
-        notes.append(f"{overlay.name}/{relative.as_posix()}: {said}")
-    return notes
-
-
-@knowledge.command("show")
-@click.argument("key")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@_plainly
-def show_knowledge(key: str, as_json: bool) -> None:
-    """What the knowledge says under KEY: a drug, class, regimen, trial, rule or pathway."""
-    found = dict(_entries(load(load_settings().knowledge_dir), key))
-    if not found:
-        raise click.BadParameter(f"nothing has the key {key!r}", param_hint="KEY")
-    if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-    else:
-        click.echo(yaml.safe_dump(found, allow_unicode=True, sort_keys=False, width=110).rstrip())
-
-
-def _rules(known: Knowledge) -> dict[str, Any]:
-    return {rule.id: rule for pathway in known.pathways.values() for rule in pathway.rules}
-
-
-def _entries(known: Knowledge, key: str) -> Iterator[tuple[str, Any]]:
-    if key in known.drug_files:
-        yield "drug", known.drug_files[key]
-    if key in known.components:
-        yield "component", plain(known.components[key])
-    evidence = {name: trial.data for name, trial in known.evidence.items()}
-    places: Mapping[str, Mapping[str, Any]] = {
-        "class": known.classes,
-        "regimen": known.regimens,
-        "evidence": evidence,
-        "rule": _rules(known),
-        "pathway": known.pathways,
-    }
-    for kind, entries in places.items():
-        if key in entries:
-            yield kind, plain(entries[key])
+main.add_command(knowledge)

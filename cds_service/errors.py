@@ -37,12 +37,14 @@ class Fault:
     """One fault of the input: what is wrong, and where.
 
     ``pointer`` is a JSON Pointer (RFC 6901) into the body, ``parameter`` the name of a query parameter;
-    one of the two is "". Never carries the value found: it may identify the patient.
+    one of the two is "". ``expression`` is the place in FHIRPath, where the body is a FHIR resource. Never
+    carries the value found: it may identify the patient.
     """
 
     detail: str
     pointer: str = ""
     parameter: str = ""
+    expression: str = ""
 
     def as_json(self) -> dict[str, str]:
         """The fault as a member of problem+json's ``errors``."""

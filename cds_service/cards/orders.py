@@ -22,8 +22,12 @@ from cds_service.cards.markdown import one_line, sentence_case
 from cds_service.cards.wording import LANGUAGES, Wording
 from cds_service.knowledge.load import KnowledgeError
 from cds_service.knowledge.types import Dose, Drug, Knowledge, Regimen
+from cds_service.knowledge.words import in_words
 from cds_service.sequencing.doses import STANDARD, Schedule, schedules
 from cds_service.sequencing.types import DoseShown
+
+OPEN = "open"
+"""The standard schedule where it is not known whether another is hers: the order names the others."""
 
 UCUM = "http://unitsofmeasure.org"
 _UCUM_UNITS = frozenset({"mg", "g", "mg/kg", "mg/m2", "ug", "ug/kg"})
@@ -86,6 +90,11 @@ class Orders:
         if findings:
             raise KnowledgeError(sorted(set(findings)))
 
+    @property
+    def wording(self) -> Wording:
+        """The texts in which the orders are told."""
+        return self._wording
+
     def creating(
         self,
         regimen: str,
@@ -96,14 +105,17 @@ class Orders:
     ) -> Iterator[dict[str, Any]]:
         """One ``create`` action for each drug of the regimen, the defining drug first.
 
-        ``doses`` say which of its schedules each drug has for this patient; the standard one without.
-        Nothing where the patient's id is not known: an order must say whom it is for.
+        ``doses`` say which of its schedules each drug has for this patient. Where that is not known it is
+        the standard one, and the order says for whom another stands. Nothing where the patient's id is not
+        known: an order must say whom it is for.
         """
         if not recipient.subject:
             return
-        variants = {dose.drug: dose.variant for dose in doses}
+        variants = {
+            dose.drug: OPEN if dose.depends_on and not dose.variant else dose.variant for dose in doses
+        }
         for drug in self._knowledge.regimens[regimen].components:
-            order = self._ready[regimen, drug, region, language][variants.get(drug, STANDARD)]
+            order = self._ready[regimen, drug, region, language][variants.get(drug, OPEN)]
             resource = orjson.loads(order.resource)
             resource["subject"] = {"reference": recipient.subject}
             resource["authoredOn"] = recipient.authored_on.isoformat()
@@ -128,6 +140,9 @@ class Orders:
                 and (not dose.regions or region in dose.regions)
             )
             yield chosen.name, self._order(regimen, drug, region, language, _Schedules(chosen, other))
+            if chosen.name == STANDARD:
+                undecided = _Schedules(chosen, other, tuple(known[1:]))
+                yield OPEN, self._order(regimen, drug, region, language, undecided)
 
     def _order(
         self, regimen: Regimen, drug_key: str, region: str, language: str, schedules: _Schedules
@@ -137,17 +152,18 @@ class Orders:
             "resourceType": "MedicationRequest",
             "status": "draft",
             "intent": "proposal",
-            "medicationCodeableConcept": self._medication(drug, region, language),
+            "medicationCodeableConcept": self.medication(drug, region, language),
             "subject": {"reference": _PLACEHOLDER_PATIENT},
         }
-        dosage = list(self._dosage(schedules.first, drug, regimen, language))
+        dosage = list(self.dosage(schedules.first, drug, regimen, language))
         if dosage:
             resource["dosageInstruction"] = dosage
         resource["note"] = [{"text": text} for text in self._notes(regimen, drug, schedules, language)]
         MedicationRequest.model_validate(resource)
         return _Order(orjson.dumps(resource), self._description(regimen, drug, schedules, language))
 
-    def _medication(self, drug: Drug, region: str, language: str) -> dict[str, Any]:
+    def medication(self, drug: Drug, region: str, language: str) -> dict[str, Any]:
+        """The drug as a coded concept, in the codes that the region's prescribing systems read."""
         known = drug.order_codes
         wanted = [s for s in _PREFERRED_CODES.get(region, ("ATC", "RxNorm")) if s in known]
         systems = wanted or [s for s in ("UNII", "ATC", "RxNorm") if s in known][:1]
@@ -158,9 +174,10 @@ class Orders:
         concept: dict[str, Any] = {"text": drug.name.in_language(language)}
         return {"coding": codings, **concept} if codings else concept
 
-    def _dosage(
+    def dosage(
         self, doses: Sequence[Dose], drug: Drug, regimen: Regimen, language: str
     ) -> Iterator[dict[str, Any]]:
+        """The rows of one schedule as FHIR's Dosage, structured only as far as that can be said exactly."""
         # A cell product is no dose to calculate with, and a stepped dose out of its sequence can injure:
         # then the words alone, all of them.
         stepped = any(dose.step_up for dose in doses)
@@ -179,7 +196,7 @@ class Orders:
                 if timing:
                     row["timing"] = timing
                 if dose.route:
-                    row["route"] = {"text": self._word("route", dose.route, language)}
+                    row["route"] = {"text": self.word("route", dose.route, language)}
                 if dose.amount is not None and dose.unit in _UCUM_UNITS:
                     quantity = {"value": dose.amount, "unit": dose.unit, "system": UCUM, "code": dose.unit}
                     row["doseAndRate"] = [{"doseQuantity": quantity}]
@@ -201,17 +218,17 @@ class Orders:
     def _dose(self, dose: Dose, language: str) -> str:
         point = self._wording.text("phrases/number/decimal-point", language)
         amount = (
-            self._word("schedule", dose.amount_text, language)
+            self.word("schedule", dose.amount_text, language)
             if dose.amount is None
             else f"{dose.amount:g}".replace(".", point)
         )
         return self._wording.text(
             "phrases/order/dose",
             language,
-            amount=f"{amount} {self._word('unit', dose.unit, language)}".strip(),
-            route=self._word("route", dose.route, language),
+            amount=f"{amount} {self.word('unit', dose.unit, language)}".strip(),
+            route=self.word("route", dose.route, language),
             days=self._days(dose, language),
-            cycles=self._word("schedule", dose.cycles, language),
+            cycles=self.word("schedule", dose.cycles, language),
         )
 
     def _days(self, dose: Dose, language: str) -> str:
@@ -221,14 +238,26 @@ class Orders:
             return self._wording.text("phrases/order/days", language, days=days, count=len(dose.days))
         start = _STARTS_WITH_DAYS.match(dose.days_text)
         if start is None:
-            return self._word("schedule", dose.days_text, language)
-        words = self._word("schedule", dose.days_text, language)
+            return self.word("schedule", dose.days_text, language)
+        words = self.word("schedule", dose.days_text, language)
         several = 2 if "," in start.group() or "-" in start.group()[1:] else 1
         return self._wording.text("phrases/order/days", language, days=words, count=several)
 
-    def _doses(self, doses: Iterable[Dose], language: str) -> str:
+    def doses_in_words(self, doses: Iterable[Dose], language: str) -> str:
+        """All rows of a schedule in one sentence."""
         then = self._wording.text("phrases/order/then", language)
         return f"{then} ".join(self._dose(dose, language) for dose in doses)
+
+    def _others(self, schedules: _Schedules, language: str, *, adjusted: bool) -> str:
+        """The schedules not ordered: the source's alternatives, and those for whom she may be one of."""
+        then = self._wording.text("phrases/order/then", language)
+        told = [self.doses_in_words(schedules.other, language)] if schedules.other else []
+        for schedule in schedules.for_others:
+            if schedule.when is not None and (adjusted or schedule.adjustment is None):
+                whom = in_words(schedule.when, self._knowledge).in_language(language)
+                doses = self.doses_in_words(schedule.rows, language)
+                told.append(self._wording.text("phrases/order/for-whom", language, doses=doses, whom=whom))
+        return f"{then} ".join(told)
 
     def _description(self, regimen: Regimen, drug: Drug, schedules: _Schedules, language: str) -> str:
         name = drug.name.in_language(language)
@@ -240,18 +269,18 @@ class Orders:
             "phrases/order/create",
             language,
             drug=name,
-            dose=self._doses(schedules.first, language),
+            dose=self.doses_in_words(schedules.first, language),
             regimen=regimen.display,
-            cycle=self._word("cycle", regimen.cycle, language),
-            # A lower dose for the old stands among the other schedules: some clients show nothing but this.
-            other=self._doses(schedules.other, language),
+            cycle=self.word("cycle", regimen.cycle, language),
+            # A lower dose for the old stands here too: some clients show nothing but this.
+            other=self._others(schedules, language, adjusted=False),
         )
 
     def _notes(self, regimen: Regimen, drug: Drug, schedules: _Schedules, language: str) -> Iterator[str]:
         def text(name: str, **values: object) -> str:
             return self._wording.text(f"phrases/order/{name}", language, **values)
 
-        cycle = self._word("cycle", regimen.cycle, language)
+        cycle = self.word("cycle", regimen.cycle, language)
         yield text(
             "note-regimen", regimen=f"{self.regimen_name(regimen, language)} ({regimen.display})", cycle=cycle
         )
@@ -261,24 +290,25 @@ class Orders:
             yield text("note-source", document=regimen.dose_source.document.rstrip("."))
         if schedules.chosen.adjustment is not None:
             yield text("note-adjusted", text=schedules.chosen.adjustment.text.in_language(language))
-        if schedules.other:
-            yield text("other-schedule", doses=self._doses(schedules.other, language))
+        if others := self._others(schedules, language, adjusted=True):
+            yield text("other-schedule", doses=others)
         if regimen.supporting:
-            yield text("note-supporting", drugs=", ".join(self._supporting(regimen, language)))
+            yield text("note-supporting", drugs=", ".join(self.supporting(regimen, language)))
         yield text("note-not-ordered")
         for caution in self._knowledge.cautions(drug.key):
             if caution.when is None:
                 yield text("note-caution", text=caution.text.in_language(language))
         yield text("note-verify")
 
-    def _supporting(self, regimen: Regimen, language: str) -> Iterator[str]:
+    def supporting(self, regimen: Regimen, language: str) -> Iterator[str]:
+        """Lymphodepletion and the like, each drug with its doses in words; never ordered."""
         for key in regimen.supporting:
             known = self._knowledge.drugs.get(key)
             name = known.name.in_language(language) if known else key
-            doses = self._doses((d for d in regimen.doses if d.drug == key), language)
+            doses = self.doses_in_words((d for d in regimen.doses if d.drug == key), language)
             yield f"{name} {doses}".strip()
 
-    def _word(self, group: str, word: str, language: str) -> str:
+    def word(self, group: str, word: str, language: str) -> str:
         """The word of the data in the reader's language, as it stands where it has no translation."""
         slot = f"phrases/{group}/{word}"
         return self._wording.text(slot, language) if self._wording.has(slot) else one_line(word)
@@ -290,6 +320,7 @@ class _Schedules:
 
     chosen: Schedule
     other: tuple[Dose, ...]
+    for_others: tuple[Schedule, ...] = ()  # where it is not known whether one of them is hers
 
     @property
     def first(self) -> tuple[Dose, ...]:

@@ -146,6 +146,11 @@ class Renderer:
             rule.id: rule for pathway in knowledge.pathways.values() for rule in pathway.rules
         }
 
+    @property
+    def orders(self) -> Orders:
+        """The orders of all regimens, from which those of a card are taken."""
+        return self._orders
+
     def cards(
         self,
         record: ClinicalRecord,

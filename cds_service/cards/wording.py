@@ -29,7 +29,7 @@ _TAG = re.compile(r"<[A-Za-z/!?]")
 _SUGGESTING = frozenset({"stage", "opening", "opening_short", "region", "count", "unsure"})
 _CONFLICT = frozenset({"drug", "certainty", "sentence", "more", "count"})
 
-SLOTS: Mapping[str, frozenset[str]] = {
+SLOTS: dict[str, frozenset[str]] = {
     "sequencing/summary/fits": _SUGGESTING,
     "sequencing/summary/fits-incomplete": _SUGGESTING,
     "sequencing/summary/none": _SUGGESTING - {"unsure"},
@@ -133,6 +133,7 @@ SLOTS: Mapping[str, frozenset[str]] = {
     "phrases/order/other-schedule": frozenset({"doses"}),
     "phrases/order/note-regimen": frozenset({"regimen", "cycle"}),
     "phrases/order/note-source": frozenset({"document"}),
+    "phrases/order/for-whom": frozenset({"doses", "whom"}),
     "phrases/order/note-adjusted": frozenset({"text"}),
     "phrases/order/note-no-dose": frozenset(),
     "phrases/order/note-supporting": frozenset({"drugs"}),
@@ -141,6 +142,99 @@ SLOTS: Mapping[str, frozenset[str]] = {
     "phrases/order/note-verify": frozenset(),
 }
 """Every text the cards need, and the values it may name; ``/*`` is a group of names without values."""
+
+# The same of what is published as FHIR: cds_service/publish/.
+SLOTS |= {
+    "publish/review/some": frozenset({"count", "on", "total"}),
+    "publish/review/all": frozenset({"on"}),
+    "publish/regimen/title": frozenset({"display", "name"}),
+    "publish/regimen/description": frozenset({"burden", "cycle", "name", "notes", "supporting"}),
+    "publish/regimen/no-rule": frozenset({"why"}),
+    "publish/activity/title": frozenset({"drug", "regimen", "region"}),
+    "publish/activity/with-dose": frozenset({"cycle", "dose", "drug", "other", "regimen"}),
+    "publish/activity/without-dose": frozenset({"drug", "regimen"}),
+    "publish/activity/dose-for": frozenset({"condition", "region"}),
+    "publish/activity/dose-usual": frozenset({"region"}),
+    "publish/label/label": frozenset({"region"}),
+    "publish/label/entry": frozenset({"formulation", "gate", "region", "since", "status", "until"}),
+    "publish/evidence/conflict": frozenset({"id", "text", "use", "why"}),
+    "publish/pathway/description": frozenset({"title"}),
+    "publish/pathway/source": frozenset({"source"}),
+    "publish/pathway/statement": frozenset({"id"}),
+    "publish/pathway/rule": frozenset({"id", "regimens", "verb"}),
+    "publish/pathway/rule-alone": frozenset({"id", "verb"}),
+    "publish/pathway/order": frozenset({"first", "id", "then"}),
+    "publish/pathway/tempered": frozenset({"conflicts"}),
+    "publish/pathway/elsewhere": frozenset({"places"}),
+    "publish/drug/title": frozenset({"drug"}),
+    "publish/drug/description": frozenset({"drug"}),
+    "publish/codes/code-system": frozenset({"title"}),
+    "publish/codes/map-title": frozenset({"system"}),
+    "publish/codes/map-description": frozenset({"system"}),
+    "publish/codes/class-title": frozenset({"name"}),
+    "publish/codes/class-description": frozenset({"name"}),
+    "publish/codes/input-title": frozenset({"title"}),
+    "publish/codes/input-description": frozenset({"title"}),
+    "publish/codes/all-title": frozenset({"title"}),
+    "publish/codes/from": frozenset({"on"}),
+    "publish/codes/until": frozenset({"on"}),
+    "publish/plan/title": frozenset({"pathway"}),
+    "publish/plan/state": frozenset({"text"}),
+    "publish/plan/lines": frozenset({"count"}),
+    "publish/plan/disagreement": frozenset({"id", "text"}),
+    "publish/plan/issues": frozenset({"count", "text"}),
+    "publish/plan/basis": frozenset({"as_of", "pathway", "region", "standing", "version"}),
+    "publish/plan/unknown": frozenset({"what"}),
+    "publish/plan/unknown-changes": frozenset({"what"}),
+    "publish/review/none": frozenset(),
+    "publish/review/entry": frozenset(),
+    "publish/review/recheck": frozenset(),
+    "publish/regimen/purpose": frozenset(),
+    "publish/regimen/history": frozenset(),
+    "publish/dose-source/label": frozenset(),
+    "publish/pathway/purpose": frozenset(),
+    "publish/pathway/unreviewed": frozenset(),
+    "publish/stops/title": frozenset(),
+    "publish/stops/description": frozenset(),
+    "publish/stops/gates": frozenset(),
+    "publish/stops/stops": frozenset(),
+    "publish/stops/gaps": frozenset(),
+    "publish/drug/contraindication": frozenset(),
+    "publish/drug/caution": frozenset(),
+    "publish/drug/adjustment": frozenset(),
+    "publish/codes/drugs": frozenset(),
+    "publish/codes/drug-classes": frozenset(),
+    "publish/codes/regimens": frozenset(),
+    "publish/codes/diagnoses": frozenset(),
+    "publish/codes/disease-courses": frozenset(),
+    "publish/codes/comorbidities": frozenset(),
+    "publish/codes/severities": frozenset(),
+    "publish/codes/observations": frozenset(),
+    "publish/codes/results": frozenset(),
+    "publish/codes/genomic-components": frozenset(),
+    "publish/codes/procedures": frozenset(),
+    "publish/codes/disease-statuses": frozenset(),
+    "publish/codes/stop-reasons": frozenset(),
+    "publish/codes/patient-labels": frozenset(),
+    "publish/codes/rule-verbs": frozenset(),
+    "publish/codes/label-statuses": frozenset(),
+    "publish/codes/reasons-against": frozenset(),
+    "publish/codes/regions": frozenset(),
+    "publish/codes/usage-contexts": frozenset(),
+    "publish/codes/review-statuses": frozenset(),
+    "publish/codes/card-topics": frozenset(),
+    "publish/codes/override-reasons": frozenset(),
+    "publish/codes/regimen-names": frozenset(),
+    "publish/codes/seen-once": frozenset(),
+    "publish/codes/seen-twice": frozenset(),
+    "publish/codes/prefix": frozenset(),
+    "publish/codes/never": frozenset(),
+    "publish/plan/nothing-due": frozenset(),
+    "publish/plan/choose": frozenset(),
+    "publish/plan/lines-unknown": frozenset(),
+    "publish/status/*": frozenset(),
+    "publish/verb/*": frozenset(),
+}
 
 
 def _leaves(file: str, content: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Mapping[str, str]]]]:
@@ -163,7 +257,7 @@ class Wording:
         self._texts: dict[tuple[str, str], tuple[Template, ...]] = {}
         findings: list[str] = []
         found: set[str] = set()
-        for file in ("sequencing", "order-conflict", "missing-data", "state", "phrases"):
+        for file in ("sequencing", "order-conflict", "missing-data", "state", "phrases", "publish"):
             if file not in cards:
                 findings.append(f"cards/{file}.yaml is missing")
                 continue

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from cds_service.knowledge.types import (
@@ -55,13 +57,22 @@ def reviews_of(raw: Mapping[str, Any]) -> tuple[Review, ...]:
 
 
 def condition_of(raw: Any) -> Condition:
-    """A Condition of its mapping with exactly one key. Raises ValueError if it has another number."""
+    """A Condition of its mapping with exactly one key. Raises ValueError if it has another number.
+
+    Equal conditions are one object: whoever asks many of them of one patient answers each once.
+    """
+    return _interned(json.dumps(raw, sort_keys=True))
+
+
+@lru_cache(maxsize=16_384)
+def _interned(text: str) -> Condition:
+    raw = json.loads(text)
     if not isinstance(raw, Mapping) or len(raw) != 1:
         raise ValueError(f"a condition is a mapping with exactly one key, not {raw!r}")
     (op, argument), *_ = raw.items()
     if op in ("all", "any"):
         return Condition(op, tuple(condition_of(child) for child in argument))
-    if op == "not":
+    if op in ("not", "unknown"):
         return Condition(op, (condition_of(argument),))
     return Condition(op, argument=argument)
 
@@ -104,10 +115,12 @@ def class_of(raw: Mapping[str, Any]) -> DrugClass:
         union_of=tuple(raw.get("union_of", ())),
         modality=str(raw.get("modality", "")),
         source=source_of(raw.get("source")),
+        plural=text_of(raw["plural"]) if "plural" in raw else None,
     )
 
 
-def _dose(raw: Mapping[str, Any]) -> Dose:
+def dose_of(raw: Mapping[str, Any]) -> Dose:
+    """One row of a regimen's doses."""
     return Dose(
         drug=raw["drug"],
         amount=raw.get("amount"),
@@ -124,7 +137,8 @@ def _dose(raw: Mapping[str, Any]) -> Dose:
     )
 
 
-def _label(raw: Mapping[str, Any]) -> Label:
+def label_of(raw: Mapping[str, Any]) -> Label:
+    """One label entry of a regimen."""
     return Label(
         region=raw["region"],
         status=raw["status"],
@@ -147,9 +161,9 @@ def regimen_of(raw: Mapping[str, Any]) -> Regimen:
         components=tuple(raw["components"]),
         supporting=tuple(raw.get("supporting", ())),
         cycle=str(raw.get("cycle", "")),
-        doses=tuple(_dose(dose) for dose in raw.get("doses", ())),
+        doses=tuple(dose_of(dose) for dose in raw.get("doses", ())),
         dose_source=source_of(raw.get("dose_source")),
-        labels=tuple(_label(label) for label in raw["labels"]),
+        labels=tuple(label_of(label) for label in raw["labels"]),
         burden=text_of(raw.get("burden", "")),
         notes=tuple(text_of(note) for note in raw.get("notes", ())),
         history_only=bool(raw.get("history_only", False)),
@@ -226,13 +240,14 @@ def evidence_of(raw: Mapping[str, Any]) -> Evidence:
             EvidenceConflict(
                 id=entry["id"],
                 text=entry["text"],
-                use=str(entry.get("use", "")),
-                why=str(entry.get("why", "")),
+                use=entry["use"],
+                why=entry["why"],
                 says=text_of(entry["says"]) if "says" in entry else None,
                 silent=str(entry.get("silent", "")),
             )
             for entry in raw["conflicts"]
         ),
+        os_significant=raw.get("os_significant", {}).get("is", "not-reported"),
         reviewed=reviews_of(raw),
     )
 
@@ -331,6 +346,9 @@ def _part(part: Mapping[str, Any], alone: Mapping[str, Pathway]) -> Iterator[Rul
             when = Condition("all", (rule.when, *map(condition_of, more)))
             by = tuple(dict.fromkeys(key for entry in tempering for key in entry["by"]))
             rule = replace(rule, when=when, tempered_by=by)
+        most = part.get("speaks_at_most")
+        if most and VERBS.index(rule.verb) < VERBS.index(most):
+            rule = replace(rule, verb=most)
         yield rule
 
 

@@ -56,6 +56,8 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("pathways/knowledge.yaml", ""),
     ("pathways/no-suggestion.yaml", ""),
     ("pathways/site.yaml", ""),
+    ("pathways/situations.yaml", ""),
+    ("pathways/state-space.yaml", ""),
     ("pathways/*.yaml", "pathway"),
     ("cards/services.yaml", "services"),
     ("cards/*.yaml", "cards"),
@@ -162,19 +164,28 @@ def _files(folder: Path) -> dict[PurePosixPath, Path]:
 
 
 @dataclass(frozen=True)
-class _Raw:
-    """The files as loaded, by path below the root."""
+class Files:
+    """The knowledge files as loaded, by path below the root, with the overlay laid over them."""
 
     files: dict[PurePosixPath, Any]
     sha256: str
+    local: bool = False  # an overlay changed something
 
     def under(self, folder: str) -> dict[str, Any]:
         """Contents of one folder, not of its sub-folders, by file name without suffix."""
         return {p.stem: c for p, c in self.files.items() if p.parent.as_posix() == folder}
 
 
-def _read_files(overlay: Path | None) -> _Raw:
-    paths = _files(root())
+def read_files(overlay: Path | None = None, base: Path | None = None, *, check: bool = True) -> Files:
+    """The files of ``base`` (default: of :func:`root`) with ``overlay`` laid over them, not yet as objects.
+
+    Raises KnowledgeError with every finding if a file is no YAML or, with ``check``, breaks its schema;
+    without it files of another version, whose schemas were others, can be read.
+    """
+    base = root() if base is None else base
+    if not any((base / folder).is_dir() for folder in FOLDERS):
+        raise KnowledgeError([f"{base} holds none of {', '.join(f'{folder}/' for folder in FOLDERS)}"])
+    paths = _files(base)
     patches: dict[PurePosixPath, Path] = {}
     if overlay is not None:
         if not overlay.is_dir():
@@ -205,25 +216,43 @@ def _read_files(overlay: Path | None) -> _Raw:
                 findings.append(f"{patch}: {problem}")
         if content is not None:
             contents[relative] = content
-            findings.extend(_schema_findings(relative, content))
+            if check:
+                findings.extend(_schema_findings(relative, content))
     findings.extend(f"{path}: there is no {path.stem.partition('.')[0]}.yaml to change" for path in patches)
     if findings:
         raise KnowledgeError(findings)
-    return _Raw(contents, digest.hexdigest())
+    return Files(contents, digest.hexdigest(), overlay is not None and bool(_files(overlay)))
 
 
-_NO_PATHWAYS = frozenset({"conflicts", "coverage", "hard-stops", "knowledge", "no-suggestion", "site"})
-"""Files of pathways/ that are no composed pathway."""
+_NO_PATHWAYS = frozenset(
+    PurePosixPath(pattern).stem
+    for pattern, kind in _KINDS
+    if not kind and pattern.startswith("pathways/") and "*" not in pattern
+)
+"""Files of pathways/ that are no composed pathway: those that have a schema of their own."""
 
 
-def load(overlay: Path | None = None) -> Knowledge:
+def load(overlay: Path | None = None, base: Path | None = None) -> Knowledge:
     """Everything the service knows, with a hospital's ``overlay`` folder laid over it.
 
     A file of the overlay replaces ours of the same name or is new; one named NAME.patch.yaml changes single
-    entries of NAME.yaml. Raises KnowledgeError with every finding if a file breaks its schema or names what
-    does not exist.
+    entries of NAME.yaml. ``base`` is the folder of mappings/, pathways/ and cards/ to read instead of ours.
+    Raises KnowledgeError with every finding if a file breaks its schema or names what does not exist.
     """
-    raw = _read_files(overlay)
+    return build(read_files(overlay, base))
+
+
+_NEEDED = (
+    *(PurePosixPath("mappings", f"{name}.yaml") for name in ("classes", "comorbidities", "observations")),
+    *(PurePosixPath(path) for path, kind in _KINDS if not kind and "*" not in path),
+)
+
+
+def build(raw: Files) -> Knowledge:
+    """The files as objects. Raises KnowledgeError with every key that names what does not exist."""
+    missing = [f"{path}: is missing" for path in _NEEDED if path not in raw.files]
+    if missing:
+        raise KnowledgeError(missing)
     pathways = raw.under("pathways")
     drug_files = {content["key"]: content for content in raw.under("mappings/drugs").values()}
     drugs = {key: drug_of(content) for key, content in drug_files.items()}
@@ -240,7 +269,7 @@ def load(overlay: Path | None = None) -> Knowledge:
         return replace(target, regimens=tuple(keys))
 
     knowledge = Knowledge(
-        version=_version(pathways["knowledge"], raw.sha256, overlay),
+        version=_version(pathways["knowledge"], raw),
         drugs=drugs,
         classes=classes,
         regimens=regimens,
@@ -256,11 +285,16 @@ def load(overlay: Path | None = None) -> Knowledge:
         drug_files=drug_files,
         cards=raw.under("cards"),
         gates=tuple(map(gate_of, pathways["hard-stops"]["gates"])),
-        hard_stops=tuple(map(hard_stop_of, pathways["hard-stops"]["hard_stops"])),
+        hard_stops=tuple(
+            replace(stop, regimens=meant(Target(containing=stop.excludes)).regimens)
+            for stop in map(hard_stop_of, pathways["hard-stops"]["hard_stops"])
+        ),
         conflicts=tuple(map(conflict_of, pathways["conflicts"]["conflicts"])),
         gaps=tuple(map(gap_of, pathways["no-suggestion"]["states"])),
         site=site_of(pathways["site"]),
         coverage=pathways["coverage"],
+        situations=pathways["situations"],
+        state_space=pathways["state-space"],
         untranslated=tuple(_untranslated(raw)),
     )
     findings = list(dangling(knowledge))
@@ -269,15 +303,13 @@ def load(overlay: Path | None = None) -> Knowledge:
     return knowledge
 
 
-def _version(about: Mapping[str, Any], sha256: str, overlay: Path | None) -> KnowledgeVersion:
+def _version(about: Mapping[str, Any], raw: Files) -> KnowledgeVersion:
     """The version; "+local" where an overlay changed something and gives itself no version of its own."""
-    version = about["version"]
-    if overlay is not None and _files(overlay) and "+" not in version:
-        version += "+local"
-    return KnowledgeVersion(version, sha256, about["effective"])
+    version = about["version"] + ("+local" if raw.local and "+" not in about["version"] else "")
+    return KnowledgeVersion(version, raw.sha256, about["effective"])
 
 
-def _untranslated(raw: _Raw) -> Iterator[str]:
+def _untranslated(raw: Files) -> Iterator[str]:
     def texts(node: Any, place: str) -> Iterator[str]:
         if isinstance(node, Mapping):
             if isinstance(node.get("en"), str) and "it" not in node:

@@ -13,8 +13,8 @@ from cds_service.knowledge.types import Condition
 def plain(value: Any) -> Any:
     """A JSON value: texts as ``{en, it}``, conditions as in the files; what is empty is left out."""
     if isinstance(value, Condition):
-        if value.op == "not":
-            return {"not": plain(value.children[0])}
+        if value.op in ("not", "unknown"):
+            return {value.op: plain(value.children[0])}
         return {value.op: plain(value.children) if value.children else plain(value.argument)}
     if is_dataclass(value) and not isinstance(value, type):
         members = ((field.name, plain(getattr(value, field.name))) for field in fields(value))

@@ -13,11 +13,18 @@ def leaves(condition: Condition | None) -> Iterator[Condition]:
     """The leaves of a condition, in its order."""
     if condition is None:
         return
-    if condition.op in ("all", "any", "not"):
+    if condition.op in ("all", "any", "not", "unknown"):
         for child in condition.children:
             yield from leaves(child)
     else:
         yield condition
+
+
+def asks_for_unknown(condition: Condition | None) -> bool:
+    """Whether any part of the condition asks whether something is unknown."""
+    return condition is not None and (
+        condition.op == "unknown" or any(map(asks_for_unknown, condition.children))
+    )
 
 
 def dangling(k: Knowledge) -> Iterator[str]:
@@ -43,7 +50,12 @@ def dangling(k: Knowledge) -> Iterator[str]:
         "months_since_last": lambda a: [a["of"]] if isinstance(a["of"], str) else a["of"],
     }
 
-    def condition(c: Condition | None, place: str) -> Iterator[str]:
+    def condition(c: Condition | None, place: str, *, explains: bool = False) -> Iterator[str]:
+        if not explains and asks_for_unknown(c):
+            yield (
+                f"{place}: asks whether something is unknown. An unknown neither excludes nor clears: only "
+                "pathways/no-suggestion.yaml may ask for it."
+            )
         for leaf in leaves(c):
             if leaf.op in named:
                 for key in named[leaf.op](leaf.argument):
@@ -122,7 +134,25 @@ def dangling(k: Knowledge) -> Iterator[str]:
         yield from condition(conflict.when, place)
         yield from target(Target(conflict.touches), place)
     for gap in k.gaps:
-        yield from condition(gap.when, f"pathways/no-suggestion.yaml, {gap.id}")
+        yield from condition(gap.when, f"pathways/no-suggestion.yaml, {gap.id}", explains=True)
+    space = k.state_space
+    sketches = {
+        **{f"pathways/situations.yaml, {one['id']}": one["sketch"] for one in k.situations["situations"]},
+        **{
+            f"pathways/state-space.yaml, {one['id']}": one
+            for one in (*space["histories"], *space["findings"])
+        },
+        "pathways/state-space.yaml, agents": {"drugs": [agent["drug"] for agent in space["agents"]]},
+    }
+    for place, sketch in sketches.items():
+        for key in (*sketch.get("drugs", ()), *sketch.get("intolerant", ()), *sketch.get("allergic", ())):
+            yield from missing("drug", key, k.drugs, place, "mappings/drugs/")
+        for one in sketch.get("has", ()):
+            yield from missing(
+                "comorbidity", one["concept"], comorbidities, place, "mappings/comorbidities.yaml"
+            )
+        for key in sketch.get("labs", ()):
+            yield from missing("observation", key, observations, place, "mappings/observations.yaml")
     for key in k.site.not_available:
         yield from missing(
             "regimen or drug",

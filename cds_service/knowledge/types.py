@@ -15,6 +15,9 @@ VERBS = ("recommend", "prefer", "support", "consider", "allow", "deprioritise", 
 """What a rule may say of regimens; the first five speak for one, strongest first. ``order`` says which stand
 before which, ``require`` what goes with them, ``remark`` something of the patient's state as a whole."""
 
+SPEAK_FOR = VERBS[:5]
+"""The verbs that speak for a regimen, strongest first."""
+
 
 @dataclass(frozen=True)
 class Text:
@@ -109,6 +112,7 @@ class DrugClass:
     union_of: tuple[str, ...] = ()  # BCMA: its three kinds
     modality: str = ""  # "ADC", "CAR-T", "BsAb" of an agent against a target
     source: Source = Source()
+    plural: Text | None = None  # its members together, in words
 
 
 @dataclass(frozen=True)
@@ -227,12 +231,15 @@ class EvidenceResult:
 
 @dataclass(frozen=True)
 class EvidenceConflict:
-    """Sources that clash over a figure of one trial row; ``says`` None: no answer shows it."""
+    """Sources that clash over a figure of one trial row; ``says`` None: no answer shows it, ``silent`` why.
+
+    A conflict that several rows share says the same in each: an answer that shows them needs it once.
+    """
 
     id: str
     text: str
-    use: str = ""
-    why: str = ""
+    use: str  # the value or reading used here
+    why: str
     says: Text | None = None
     silent: str = ""
 
@@ -254,6 +261,7 @@ class Evidence:
     data: Mapping[str, Any]  # the whole file as loaded
     source: Source
     conflicts: tuple[EvidenceConflict, ...] = ()
+    os_significant: str = "not-reported"  # overall survival: yes, no, nominal (a p-value outside the plan)
     reviewed: tuple[Review, ...] = ()
 
 
@@ -347,6 +355,7 @@ class HardStop:
     source: Source
     check: str = ""
     excludes: tuple[str, ...] = ()  # drugs or classes
+    regimens: tuple[str, ...] = ()  # those with one of them as a component
     when: Condition | None = None
     last_checked: str = ""
     reviewed: tuple[Review, ...] = ()
@@ -420,6 +429,8 @@ class Knowledge:
     gaps: tuple[Gap, ...] = ()  # states for which nothing is suggested, knowingly
     site: Site = Site()
     coverage: Mapping[str, Any] = field(default_factory=dict)  # ids of the evidence tables, as loaded
+    situations: Mapping[str, Any] = field(default_factory=dict)  # states a clinician should read, as loaded
+    state_space: Mapping[str, Any] = field(default_factory=dict)  # which states are walked, as loaded
     untranslated: tuple[str, ...] = ()  # texts still lacking a translation
 
     def cautions(self, drug: str) -> tuple[Caution, ...]:

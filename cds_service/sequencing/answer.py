@@ -124,9 +124,9 @@ def _outside_label(
     standings = [(label_status(r, region, evaluator, knowledge, state.as_of)[0], r) for r in whole or holding]
     if not standings or any(label.status in ("within", "unknown") for label, _ in standings):
         return None
-    label, regimen = standings[0]
+    label, _ = standings[0]
     drug = knowledge.drugs[draft.drug].name
-    gate = gate_text(regimen, region, label)
+    gate = gate_text(label)
     text = sentence(knowledge.definitions, "conflict", "outside-label", drug=drug, region=region, gate=gate)
     return Conflict(draft.drug, draft.reference, False, "outside-label", text)
 

@@ -12,7 +12,7 @@ from cds_service.record import MYELOMA
 from cds_service.sequencing import safety
 from cds_service.sequencing.conditions import Evaluator
 from cds_service.sequencing.disagreements import disagreements
-from cds_service.sequencing.doses import doses_for
+from cds_service.sequencing.doses import dose_cautions, doses_for
 from cds_service.sequencing.evidence import evidence_for
 from cds_service.sequencing.labelling import gate_text, standings
 from cds_service.sequencing.types import (
@@ -194,7 +194,7 @@ class Chooser:
         definitions, region = self.knowledge.definitions, self.region
         if label.status == "within" or (label.status == "unknown" and label.kind != "not-seen"):
             return []
-        gate = gate_text(regimen, region, label)
+        gate = gate_text(label)
         if label.kind == "frontline-only":
             text = sentence(definitions, "reason", "frontline-only", region=region)
         elif label.kind == "not-seen":
@@ -253,6 +253,7 @@ class Chooser:
 
         speaking_for = sorted(fired(speaking, *SPEAKING), key=place)
         best = speaking_for[0]
+        doses = doses_for(regimen, self.region, self.evaluator, self.knowledge)
         deprioritised = list(fired(speaking, "deprioritise"))
         shown = [
             *(
@@ -260,6 +261,7 @@ class Chooser:
                 for a in (*deprioritised, *fired(speaking, "caution", "require"))
             ),
             *safety.cautions(regimen, self.state, self.evaluator, self.knowledge),
+            *dose_cautions(doses, self.knowledge),
         ]
         # Cautions that concern her stand first, whoever says them.
         shown.sort(key=lambda c: not c.concerns)
@@ -275,7 +277,7 @@ class Chooser:
             because=best.rule.because,
             unknown=label.missing,
             newer=all(a.rule.newer for a in speaking_for),
-            doses=doses_for(regimen, self.region, self.evaluator, self.knowledge),
+            doses=doses,
             advice=(
                 *(
                     AdviceShown(

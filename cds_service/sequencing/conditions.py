@@ -35,7 +35,7 @@ class Evaluator:
             "prior_lines": lambda a: self._number(state.prior_lines, a, "prior-lines"),
             "exposed_to": lambda a: self._any_of(a, self._exposed),
             "refractory_to": lambda a: self._any_of(a, self._refractory),
-            "naive_to": lambda a: self._any_of(a, lambda key: _negated(self._exposed(key))),
+            "naive_to": lambda a: _negated(self._any_of(a, self._exposed)),
             "intolerant_of": lambda a: self._any_of(a, self._intolerant),
             "count_refractory": lambda a: self._count(a, (Status.REFRACTORY,), "refractory"),
             "count_exposed": lambda a: self._count(a, _EXPOSED, "exposed"),
@@ -71,6 +71,9 @@ class Evaluator:
     def _answer(self, condition: Condition) -> Outcome:
         if condition.op == "not":
             return _negated(self.ask(condition.children[0]))
+        if condition.op == "unknown":
+            inner = self.ask(condition.children[0])
+            return Outcome(inner.value is None, (), inner.derived_from)
         if condition.op in ("all", "any"):
             decisive = condition.op == "any"
             return _combined([self.ask(child) for child in condition.children], decisive)

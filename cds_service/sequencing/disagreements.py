@@ -27,10 +27,11 @@ def disagreements(
         if evaluator.ask(conflict.when).value:
             found[conflict.id] = DisagreementShown(conflict.id, conflict.says, touched)
     for one in suggested:
-        for key in one.evidence:
+        for number, key in enumerate(one.evidence):
             row = knowledge.evidence[key]
-            if row.when is not None and evaluator.ask(row.when).value is False:
-                continue  # a row of other patients stands last, for want of a better one
+            # The row whose figure is shown, and others of patients like her.
+            if number and (row.when is None or not evaluator.ask(row.when).value):
+                continue
             for clash in row.conflicts:
                 if clash.says is None:
                     continue

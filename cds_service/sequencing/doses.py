@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 
 from cds_service.knowledge.types import Condition, Dose, DoseAdjustment, Knowledge, Regimen
+from cds_service.knowledge.wording import sentence
 from cds_service.sequencing.conditions import Evaluator
-from cds_service.sequencing.types import DoseShown, Outcome
+from cds_service.sequencing.types import CautionShown, DoseShown, Outcome
 
 STANDARD = ""
 
@@ -30,7 +32,8 @@ def doses_for(
         holds = next(((v, outcome) for v, outcome in asked if outcome.value), (variants[0], Outcome(True)))
         chosen, outcome = holds
         before = asked[: variants.index(chosen) - 1] if chosen is not variants[0] else asked
-        missing = dict.fromkeys(m for _, o in before if o.value is None for m in o.missing)
+        open_ones = [(v, o) for v, o in before if o.value is None]
+        missing = dict.fromkeys(m for _, o in open_ones for m in o.missing)
         adjustment = chosen.adjustment
         shown.append(
             DoseShown(
@@ -40,10 +43,25 @@ def doses_for(
                 because=adjustment.text if adjustment else None,
                 source=adjustment.source if adjustment else regimen.dose_source,
                 depends_on=tuple(missing),
+                unsettled=tuple(
+                    (v.adjustment.text, o.derived_from)
+                    for v, o in open_ones
+                    if v.adjustment and o.derived_from
+                ),
                 derived_from=outcome.derived_from if chosen is not variants[0] else (),
             )
         )
     return tuple(shown)
+
+
+def dose_cautions(doses: Iterable[DoseShown], knowledge: Knowledge) -> Iterator[CautionShown]:
+    """What an adjusted dose, or one that the chart hints at and does not settle, asks to be minded."""
+    for dose in doses:
+        if dose.because is not None:
+            yield CautionShown(dose.drug, "dose-adjustment", dose.because, True, dose.derived_from)
+        for text, references in dose.unsettled:
+            told = sentence(knowledge.definitions, "caution", "unknown-bar", text=text)
+            yield CautionShown(dose.drug, "dose-adjustment", told, True, references)
 
 
 class Schedule:
@@ -94,9 +112,9 @@ def _adjusted(standard: tuple[Dose, ...], adjustment: DoseAdjustment) -> tuple[D
     """The standard rows with the lower dose; () where the regimen gives no higher one to lower."""
     if not all(d.unit == adjustment.unit and d.amount is not None for d in standard):
         return ()
-    if not any(
-        d.amount is not None and (d.amount > adjustment.amount or adjustment.days_text) for d in standard
-    ):
+    highest = max(d.amount for d in standard if d.amount is not None)
+    rarer = bool(adjustment.days_text) and highest == adjustment.amount  # the same amount on fewer days
+    if highest <= adjustment.amount and not rarer:
         return ()
     rows = []
     for dose in standard:

@@ -84,7 +84,15 @@ def _standing(label: Label, evaluator: Evaluator, knowledge: Knowledge) -> tuple
 
     def status(standing: str, text: Text, missing: tuple[str, ...] = ()) -> LabelStatus:
         return LabelStatus(
-            label.region, standing, text, label.status, missing, label.formulation, label.since, label.source
+            label.region,
+            standing,
+            text,
+            label.status,
+            missing,
+            label.formulation,
+            label.since,
+            label.source,
+            label.text,
         )
 
     if label.status not in AUTHORISED:
@@ -99,12 +107,9 @@ def _standing(label: Label, evaluator: Evaluator, knowledge: Knowledge) -> tuple
     return status("outside", sentence(definitions, "label_text", "outside", gate=label.text or words)), gate
 
 
-def gate_text(regimen: Regimen, region: str, status: LabelStatus) -> Text:
+def gate_text(status: LabelStatus) -> Text:
     """The label's gate in words, for a reason; the status in words where there is none."""
-    for label in regimen.labels:
-        if label.region == region and label.status == status.kind and label.text is not None:
-            return label.text
-    return status.text
+    return status.gate or status.text
 
 
 def data_text(missing: tuple[str, ...], knowledge: Knowledge) -> Text:

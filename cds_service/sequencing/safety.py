@@ -69,7 +69,7 @@ def stops_asked(
     for stop in knowledge.hard_stops:
         if stop.check:
             yield from checks[stop.check](stop.id, regimen, state, evaluator, knowledge)
-        elif knowledge.any_of(regimen.components, stop.excludes):
+        elif regimen.key in stop.regimens:
             outcome = evaluator.ask(stop.when)
             reason = Reason(stop.code, stop.text, outcome.derived_from) if outcome.value else None
             yield StopAsked(f"stop:{stop.id}", outcome, reason)

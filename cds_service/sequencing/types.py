@@ -29,6 +29,7 @@ class LabelStatus:
     formulation: str = ""
     since: str = ""
     source: Source = NOWHERE
+    gate: Text | None = None  # the label's gate in words
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ class DoseShown:
     """The schedule of one drug for this patient, as far as the knowledge gives it.
 
     ``variant`` names which of the regimen's schedules it is: "" the standard one, else the row group or the
-    adjustment that holds for her. ``depends_on`` are data not known that could choose another.
+    adjustment that holds for her. ``depends_on`` are data not known that could choose another;
+    ``unsettled`` the adjustments among them of which something charted tells, with its resources.
     """
 
     drug: str
@@ -68,6 +70,7 @@ class DoseShown:
     because: Text | None = None
     source: Source = NOWHERE
     depends_on: tuple[str, ...] = ()
+    unsettled: tuple[tuple[Text, tuple[str, ...]], ...] = ()
     derived_from: tuple[str, ...] = ()
 
 

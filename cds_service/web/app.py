@@ -18,8 +18,9 @@ from cds_service.hooks.fetch import Fetcher
 from cds_service.hooks.services import services_of
 from cds_service.knowledge.load import load
 from cds_service.knowledge.types import Knowledge
+from cds_service.publish.library import Library
 from cds_service.settings import Settings, load_settings, unknown_variables
-from cds_service.web import api, cds_services, metrics, operations, pages, problems
+from cds_service.web import api, cds_services, fhir, metrics, operations, pages, problems
 from cds_service.web.logs import set_up_logging
 
 log = structlog.get_logger()
@@ -38,6 +39,7 @@ def create_app(
     *,
     knowledge: Knowledge | None = None,
     assessor: Assesses | None = None,
+    library: Library | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Flask:
     """The application, ready to serve; whatever is not given is built from the environment.
@@ -81,8 +83,17 @@ def create_app(
         ),
     )
     app.extensions["knowledge"] = knowledge
+    if library is None:
+        library = Library(knowledge, assessor.orders if isinstance(assessor, Assessor) else None)
+    app.extensions["library"] = library
     app.extensions["now"] = now
-    for blueprint in (cds_services.blueprint, api.blueprint, operations.blueprint, pages.blueprint):
+    for blueprint in (
+        cds_services.blueprint,
+        api.blueprint,
+        fhir.blueprint,
+        operations.blueprint,
+        pages.blueprint,
+    ):
         app.register_blueprint(blueprint)
     problems.register(app)
     _observe(app, settings.allowed_origins)

@@ -25,6 +25,7 @@ KINDS: dict[str, str] = {
     "bad-request": "The request itself is at fault.",
     "not-found": "Nothing of this name exists.",
     "method-not-allowed": "The address exists, but not for this method.",
+    "not-acceptable": "What is served is JSON, and the client accepts none.",
     "data-missing": "Data that the answer cannot do without was neither sent nor could it be fetched.",
     "too-slow": "The body did not come in time; the connection is closed.",
     "too-large": "The body is larger than CDS_MAX_BODY_MB allows.",
@@ -38,6 +39,7 @@ _BY_STATUS = {
     400: "bad-request",
     404: "not-found",
     405: "method-not-allowed",
+    406: "not-acceptable",
     413: "too-large",
     415: "unsupported-media-type",
     503: "unavailable",
@@ -46,6 +48,7 @@ _TITLES = {405: "This address does not take this method", 500: "The service fail
 _OUTCOME_CODES = {
     "not-found": "not-found",
     "method-not-allowed": "not-supported",
+    "not-acceptable": "not-supported",
     "too-large": "too-long",
     "unsupported-media-type": "not-supported",
     "data-missing": "required",
@@ -101,6 +104,7 @@ def _outcome(code: str, detail: str, faults: tuple[Fault, ...]) -> dict[str, Any
             "severity": "error",
             "code": "required" if fault.detail.endswith("missing") else kind,
             "diagnostics": f"{fault.detail} ({fault.pointer or fault.parameter or 'the whole body'})",
+            **({"expression": [fault.expression]} if fault.expression else {}),
         }
         for fault in faults
     ]

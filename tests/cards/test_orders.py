@@ -142,7 +142,7 @@ def test_the_description_tells_the_dose_and_the_lower_one_for_the_old(orders: Or
     assert said.startswith(
         "Order dexamethasone 40 mg PO/IV on days 1, 8, 15, 22, part of D-PD (cycle: 28 days)."
     )
-    assert "20 mg PO/IV on days 1, 8, 15, 22 (if ≥75 years)" in said
+    assert "20 mg PO/IV on days 1, 8, 15, 22 (for: age at least 75)" in said
     assert said.endswith("Verify dose and timing before signing.")
 
 

@@ -88,6 +88,8 @@ def test_what_is_decided_without_the_unknown_asks_for_nothing(evaluator):
         ({"exposed_to": "BCMA"}, F),
         ({"naive_to": "BCMA"}, T),
         ({"naive_to": "PI"}, F),
+        ({"naive_to": ["BCMA", "PI"]}, F),  # never given any of them
+        ({"naive_to": ["BCMA", "GPRC5D"]}, T),
         ({"refractory_to": "anti-CD38"}, T),
         ({"refractory_to": "IMiD"}, U),
         ({"refractory_to": ["carfilzomib", "anti-CD38"]}, T),
@@ -136,7 +138,7 @@ def test_every_leaf_of_the_schema_is_known_and_tested_here(evaluator):
     from cds_service.knowledge.load import schemas
 
     schema = schemas()["condition"].schema
-    leaves = set(schema["$defs"]["condition"]["properties"]) - {"all", "any", "not"}
+    leaves = set(schema["$defs"]["condition"]["properties"]) - {"all", "any", "not", "unknown"}
     assert leaves == set(evaluator._leaves)
     tested = {next(iter(mark)) for mark, _ in test_leaves.pytestmark[0].args[1]}
     assert leaves == tested

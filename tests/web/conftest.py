@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from cds_service.assess import Assessor
 from cds_service.knowledge.types import Knowledge
+from cds_service.publish.library import Library
 from cds_service.settings import Settings, load_settings
 from cds_service.web.app import create_app
 from tests.hooks.calls import DAY
@@ -30,13 +31,18 @@ def assessor(knowledge: Knowledge) -> Assessor:
     return Assessor(knowledge)
 
 
+@pytest.fixture(scope="session")
+def library(knowledge: Knowledge, assessor: Assessor) -> Library:
+    return Library(knowledge, assessor.orders)
+
+
 @pytest.fixture
-def make_app(knowledge: Knowledge, assessor: Assessor) -> Callable[..., Flask]:
+def make_app(knowledge: Knowledge, assessor: Assessor, library: Library) -> Callable[..., Flask]:
     """An app with settings as given, on 11 May 2026."""
 
     def made(now: Any = lambda: DAY, assessor: Any = assessor, **settings: Any) -> Flask:
         chosen: Settings = load_settings(**settings)
-        return create_app(chosen, knowledge=knowledge, assessor=assessor, now=now)
+        return create_app(chosen, knowledge=knowledge, assessor=assessor, library=library, now=now)
 
     return made
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from cds_service.assess import Assessor
 from cds_service.cli import main
 
 PATIENTS = Path(__file__).parents[1] / "patients"
+CHECKOUT = str(PATIENTS.parents[1])
 FIRST_RELAPSE = str(PATIENTS / "drd-first-relapse.json")
+# The day of the check is given: entries grow older than its limit by themselves.
+CHECK = ("knowledge", "check", "--as-of", "2026-12-01")
 
 
 def run(*arguments: str, stdin: bytes | None = None) -> Result:
@@ -137,7 +141,7 @@ def test_what_each_file_of_an_overlay_does_is_noted(tmp_path: Path, monkeypatch:
     shipped = Path(__file__).parents[2] / "cards" / "services.yaml"
     (tmp_path / "cards" / "services.yaml").write_text(shipped.read_text())
     (tmp_path / "unknownfile.yaml").write_text("a: 1\n")
-    result = run("knowledge", "check")
+    result = run(*CHECK)
     assert result.exit_code == 0
     assert "cards/services.yaml: replaces the file of this name" in result.output
     assert "unknownfile.yaml: has no effect" in result.output
@@ -188,8 +192,40 @@ def test_settings_are_listed() -> None:
 
 
 def test_knowledge_check() -> None:
-    result = run("knowledge", "check")
+    result = run(*CHECK)
     assert (result.exit_code, result.output.splitlines()[-1][:12]) == (0, "No findings.")
+    assert "rules BAR          37   37    30 executable, 7 not executable" in result.output.splitlines()
+    assert "are clinically reviewed" in result.output
+
+
+def test_knowledge_check_tells_where_each_rule_lives_and_what_was_recalled() -> None:
+    result = run(*CHECK, "--coverage", "--recheck")
+    assert "BAR-15                pathways/sequencing/barila-2025.yaml" in result.output.splitlines()
+    assert "                      recommend isa-kd, d-pd" in result.output.splitlines()
+    assert "cautions, respiratory [R]" in result.output
+
+
+def test_knowledge_check_as_json() -> None:
+    body = json.loads(run(*CHECK, "--json").output)
+    assert body.keys() == {"findings", "notes", "reviewed", "coverage", "recheck"}
+    assert body["findings"] == []
+    rule = next(row for row in body["coverage"] if row["id"] == "BAR-15")
+    assert rule == {
+        "table": "BAR",
+        "id": "BAR-15",
+        "state": "executable",
+        "files": ["pathways/sequencing/barila-2025.yaml"],
+        "says": "recommend isa-kd, d-pd",
+    }
+
+
+def test_knowledge_check_of_entries_older_than_a_limit() -> None:
+    result = run("knowledge", "check", "--as-of", "2027-12-01", "--json")
+    findings = json.loads(result.output)["findings"]
+    assert result.exit_code == 1
+    assert {"file", "place", "found", "remedy", "sentence"} == findings[0].keys()
+    assert any("(limit 365 days)" in finding["sentence"] for finding in findings)
+    assert run("knowledge", "check", "--as-of", "2027-12-01", "--max-age", "2000").exit_code == 0
 
 
 def test_knowledge_check_of_an_overlay_with_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,22 +236,90 @@ def test_knowledge_check_of_an_overlay_with_mistakes(tmp_path: Path, monkeypatch
     monkeypatch.setenv("CDS_KNOWLEDGE_DIR", str(tmp_path))
     result = run("knowledge", "check", "--json")
     assert result.exit_code == 1
-    assert any("cards/services.yaml" in finding for finding in json.loads(result.stdout)["findings"])
+    assert any(finding["file"] == "cards/services.yaml" for finding in json.loads(result.stdout)["findings"])
 
 
 @pytest.mark.parametrize(
-    "key, kind",
+    "key, kind, title",
     [
-        ("s-vd", "regimen"),
-        ("selinexor", "drug"),
-        ("BAR-15", "rule"),
-        ("BOSTON-LENREF", "evidence"),
-        ("anti-CD38", "class"),
-        ("default", "pathway"),
+        ("s-vd", "regimen", "s-vd (regimen)"),
+        ("selinexor", "drug", "selinexor (drug)"),
+        ("BAR-15", "rule", "BAR-15 (rule of barila-2025)"),
+        ("BAR-18", "statement", "BAR-18 (statement of barila-2025, no rule)"),
+        ("X-01", "conflict", "X-01 (clash of sources)"),
+        ("CF-07", "figure-conflict", "CF-07 (clash over a figure)"),
+        ("STOP-BCMA", "hard-stop", "STOP-BCMA (hard stop: no rule overrides it in silence)"),
+        ("GATE-LABEL", "gate", "GATE-LABEL (gate: every regimen has to pass it)"),
+        ("BOSTON-LENREF", "evidence", "BOSTON-LENREF (trial population)"),
+        ("anti-CD38", "class", "anti-CD38 (class of drugs)"),
+        ("default", "pathway", "default (pathway)"),
     ],
 )
-def test_knowledge_show(key: str, kind: str) -> None:
+def test_knowledge_show(key: str, kind: str, title: str) -> None:
     result = run("knowledge", "show", key)
     assert result.exit_code == 0
-    assert f"{kind}:" in result.output.splitlines()
+    assert result.output.splitlines()[0] == title
+    assert "\x1b" not in result.output  # no colour where the output is no terminal
     assert kind in json.loads(run("knowledge", "show", key, "--json").output)
+
+
+def test_knowledge_show_speaks_the_language_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDS_LANGUAGE", "it")
+    assert "Raccomanda Isa-KD e D-PD" in run("knowledge", "show", "BAR-15").output
+    assert "Recommends Isa-KD" in run("knowledge", "show", "BAR-15", "--language", "en").output
+
+
+def test_knowledge_show_of_a_misspelt_key_names_the_nearest() -> None:
+    result = run("knowledge", "show", "d-pdd")
+    assert result.exit_code == 2
+    assert "nothing has the key 'd-pdd'; nearest: " in result.stderr and "d-pd" in result.stderr
+
+
+def test_knowledge_diff_of_the_same_says_so() -> None:
+    result = run("knowledge", "diff", CHECKOUT, CHECKOUT)
+    assert (result.exit_code, result.output.splitlines()[-1]) == (0, "No change: both say the same.")
+
+
+def test_knowledge_diff_of_an_overlay_against_the_knowledge_in_use(tmp_path: Path) -> None:
+    (tmp_path / "pathways").mkdir()
+    (tmp_path / "pathways" / "site.yaml").write_text("not_available: []\ncar_t: unavailable\n")
+    result = run("knowledge", "diff", CHECKOUT, str(tmp_path))
+    assert result.exit_code == 0
+    assert result.output.splitlines()[3:] == [
+        "CLINICAL (1)",
+        "What is to be had here",
+        "  CAR-T cells",
+        "    was     unknown",
+        "    is now  unavailable",
+    ]
+    body = json.loads(run("knowledge", "diff", str(tmp_path), "--json").output)
+    assert body["counts"] == {"clinical": 1, "mappings": 0, "texts": 0, "provenance": 0}
+    assert body["changes"] == [
+        {
+            "group": "clinical",
+            "file": "pathways/site.yaml",
+            "place": ["car_t"],
+            "entry": "What is to be had here",
+            "member": "CAR-T cells",
+            "how": "changed",
+            "before": "unavailable",
+            "after": "unknown",
+            "sentence": "What is to be had here: CAR-T cells: was unavailable; is now unknown.",
+        }
+    ]
+
+
+@pytest.mark.skipif(
+    shutil.which("git") is None or not Path(CHECKOUT, ".git").exists(), reason="no git checkout"
+)
+def test_knowledge_diff_of_a_revision() -> None:
+    result = run("knowledge", "diff", "HEAD", "HEAD")
+    assert result.exit_code == 0
+    assert result.output.startswith("From revision HEAD (")
+    assert "No change: both say the same." in result.output
+
+
+def test_knowledge_diff_of_what_is_neither_folder_nor_revision() -> None:
+    result = run("knowledge", "diff", "nowhere")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("nowhere is neither a folder nor a revision")
