@@ -321,6 +321,7 @@ def charts(draw: Any, exact: bool = False, most_lines: int = 3, known_ends: bool
     found: list[Resource] = [patient()]
     start = history[0][0].first if history else AS_OF
     near = days_about(history).flatmap(lambda day: dates(day, exact))
+    of_late = days(date(2026, 5, 1), AS_OF).flatmap(lambda day: dates(day, exact))
     status = draw(st.sampled_from(["active", "active", "relapse", "remission"]))
     known = draw(st.sampled_from([{}, {"onsetDateTime": str(start)}, {"recordedDate": str(start)}]))
     found.append(condition("c1", "Multiple myeloma", status, **known))
@@ -351,7 +352,7 @@ def charts(draw: Any, exact: bool = False, most_lines: int = 3, known_ends: bool
     what = ["autologous stem cell transplant", "stem cell collection", "bone marrow biopsy"]
     for number, text in enumerate(draw(st.lists(st.sampled_from(what), max_size=2))):
         found.append(procedure(f"x{number}", text, draw(near)))
-    found += draw(plans_charted(near | days(date(2026, 4, 1), AS_OF).flatmap(lambda day: dates(day, exact))))
+    found += draw(plans_charted(st.one_of(near, of_late, of_late)))
     if draw(st.integers(0, 4)) == 0:
         drug = draw(st.sampled_from(COURSE_DRUGS))
         kind = draw(st.sampled_from(["allergy", "intolerance"]))
@@ -359,38 +360,33 @@ def charts(draw: Any, exact: bool = False, most_lines: int = 3, known_ends: bool
     return found
 
 
-PLANNED = ["Leukapheresis", "CAR-T apheresis", "apheresis", "CAR-T infusion", "stem cell collection",
-           "autologous stem cell transplant", "Referral for CAR-T evaluation"]  # fmt: skip
-WORDS_OF_CAR_T = [
-    "Not a CAR-T candidate",
-    "CAR-T feasible",
-    "Non candidabile a CAR-T",
-    "Possible CAR-T candidate",
+PLANNED = ["Leukapheresis", "CAR-T infusion", "autologous stem cell transplant"] * 2 + [
+    "apheresis",
+    "stem cell collection",
+    "Referral for CAR-T evaluation",
 ]
+WORDS_OF_CAR_T = ["Not a CAR-T candidate", "CAR-T feasible", "Non candidabile a CAR-T", "CAR-T candidate?"]
 
 
 @st.composite
 def plans_charted(draw: Any, near: st.SearchStrategy[str], name: str = "q") -> list[Resource]:
     """What a chart holds of procedures to come or not done, and of CAR-T in words; often nothing."""
     found: list[Resource] = []
-    for number in range(draw(st.sampled_from([0, 0, 0, 1, 2, 3]))):
-        what, day = draw(st.sampled_from(PLANNED)), draw(near)
-        made = [
-            request(
-                f"{name}{number}",
-                what,
-                draw(st.none() | near),
-                draw(st.sampled_from(["active", "draft", "revoked"])),
-            ),
-            request(f"{name}{number}", what, day, doNotPerform=True),
-            {
-                **procedure(f"{name}{number}", what, day),
-                "status": draw(st.sampled_from(["preparation", "not-done"])),
-            },
-            procedure(f"{name}{number}", what, day),
-            finding(f"{name}{number}", draw(st.sampled_from(WORDS_OF_CAR_T)), day),
-        ]
-        found.append(draw(st.sampled_from(made)))
+    for number in range(draw(st.sampled_from([0, 0, 1, 2, 3]))):
+        identity, what, day = f"{name}{number}", draw(st.sampled_from(PLANNED)), draw(near)
+        how = draw(
+            st.sampled_from(["asked", "asked", "undated", "barred", "prepared", "not-done", "done", "said"])
+        )
+        if how in ("asked", "undated"):
+            status = draw(st.sampled_from(["active", "active", "draft", "revoked"]))
+            found.append(request(identity, what, day if how == "asked" else None, status))
+        elif how == "barred":
+            found.append(request(identity, what, day, doNotPerform=True))
+        elif how == "said":
+            found.append(finding(identity, draw(st.sampled_from(WORDS_OF_CAR_T)), day))
+        else:
+            status = {"prepared": "preparation", "done": "completed"}.get(how, how)
+            found.append({**procedure(identity, what, day), "status": status})
     return found
 
 
