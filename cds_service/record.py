@@ -260,6 +260,36 @@ class ProcedureFact:
     text: str = ""
 
 
+class PlanSays(StrEnum):
+    """What a chart says of a procedure that is not, or not yet, carried out."""
+
+    PLANNED = "planned"  # requested, ordered or being prepared, and not charted as done by this entry
+    NOT_DONE = "not-done"  # charted as not done, or as not to be done
+    FEASIBLE = "feasible"  # in words, of CAR-T: it can be given to this patient
+    NOT_FEASIBLE = "not-feasible"  # in words, of CAR-T: it cannot
+
+
+@dataclass(frozen=True, order=True)
+class PlanFact:
+    """One resource's word on a procedure to come, or on whether it can be done at all.
+
+    ``plan`` is "apheresis", "car-t" or "transplant"; ``of_t_cells``: it is a step of CAR-T, of nothing else.
+    ``said`` is the day of the entry, None where it is not charted; ``on`` the day it is meant for, the one
+    date of a record that may lie after the evaluation date.
+    """
+
+    reference: str
+    plan: str
+    says: PlanSays
+    said: DateSpan | None = None
+    on: DateSpan | None = None
+    kind: str = ""  # concept of mappings/procedures; "" of mere words about CAR-T
+    of_t_cells: bool = False
+    drug: str = ""  # CAR-T product, where the entry names it
+    text: str = ""
+    reason: str = ""  # why it was not done, in the chart's words
+
+
 @dataclass(frozen=True, order=True)
 class Measurement:
     """A number with its unit as charted; ``concept`` is a key of mappings/observations.
@@ -329,6 +359,7 @@ class ClinicalRecord:
     diagnoses: tuple[DiagnosisFact, ...] = ()
     responses: tuple[ResponseFact, ...] = ()
     procedures: tuple[ProcedureFact, ...] = ()
+    plans: tuple[PlanFact, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     comorbidities: tuple[ComorbidityFact, ...] = ()
     allergies: tuple[AllergyFact, ...] = ()
@@ -347,6 +378,7 @@ class ClinicalRecord:
             diagnoses=_each_once(self.diagnoses),
             responses=_each_once(self.responses),
             procedures=_each_once(self.procedures),
+            plans=_each_once(self.plans),
             measurements=_each_once(self.measurements),
             comorbidities=_each_once(self.comorbidities),
             allergies=_each_once(self.allergies),

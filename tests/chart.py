@@ -12,6 +12,8 @@ from cds_service.record import (
     DrugFact,
     Given,
     PatientFacts,
+    PlanFact,
+    PlanSays,
     ProcedureFact,
     Purpose,
     Response,
@@ -74,6 +76,22 @@ def procedure(kind: str, day: str, drug: str = "") -> ProcedureFact:
     return ProcedureFact(f"Procedure/{kind}-{day}", kind, on(day), drug)
 
 
+def plan(
+    what: str, said: str | None, says: str = "planned", *, on_day: str = "", of_t_cells: bool | None = None
+) -> PlanFact:
+    """ "apheresis", "car-t" or "transplant"; of T cells, unless it is a transplant or said otherwise."""
+    kinds = {"apheresis": "leukapheresis", "car-t": "cart-infusion", "transplant": "autologous-sct"}
+    return PlanFact(
+        f"ServiceRequest/{what}-{said}-{says}-{on_day}",
+        what,
+        PlanSays(says),
+        on(said),
+        on(on_day),
+        kinds[what],
+        what != "transplant" if of_t_cells is None else of_t_cells,
+    )
+
+
 def myeloma(status: str = "active", onset: str | None = None, recorded: str | None = None) -> DiagnosisFact:
     return DiagnosisFact(
         f"Condition/{status}-{onset}-{recorded}",
@@ -97,5 +115,6 @@ def chart(*facts, born: str = "1955-05-05", **more) -> ClinicalRecord:
         diagnoses=of(DiagnosisFact) or (myeloma(),),
         responses=of(ResponseFact),
         procedures=of(ProcedureFact),
+        plans=of(PlanFact),
         **more,
     )

@@ -144,6 +144,14 @@ def _state(state: PatientState) -> dict[str, Any]:
         "ruled_out": {key: list(state.ruled_out[key]) for key in sorted(state.ruled_out)},
         "biology": dict(sorted(state.biology.items())),
         "labs": {_lab_name(key, own): _lab(own) for key, own in sorted(state.labs.items())},
+        **(
+            {"planned": {key: list(by) for key, by in sorted(state.planned.items())}} if state.planned else {}
+        ),
+        **(
+            {"car_t": {"status": state.car_t, "derived_from": list(state.car_t_from)}}
+            if state.car_t != "unknown"
+            else {}
+        ),
         "unknown": [
             {
                 "what": unknown.what,

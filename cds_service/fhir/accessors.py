@@ -78,6 +78,13 @@ _KNOWN_FIELDS: dict[str, frozenset[str]] = {
         "outcome partOf performedAge performedDateTime performedPeriod performedRange performedString "
         "performer reason reasonCode reasonReference recorded recorder report reportedBoolean "
         "reportedReference status statusReason subject supportingInfo used usedCode usedReference",
+        "ServiceRequest": "asNeededBoolean asNeededCodeableConcept asNeededFor authoredOn basedOn bodySite "
+        "bodyStructure category code doNotPerform encounter focus instantiatesCanonical instantiatesUri "
+        "insurance intent location locationCode locationReference note occurrenceDateTime occurrencePeriod "
+        "occurrenceTiming orderDetail patientInstruction performer performerType priority quantityQuantity "
+        "quantityRange quantityRatio reason reasonCode reasonReference relevantHistory replaces requester "
+        "requisition specimen status subject supportingInfo",
+        "Flag": "author category code encounter period status subject",
         "AllergyIntolerance": "asserter category clinicalStatus code criticality encounter lastOccurrence "
         "note onsetAge onsetDateTime onsetPeriod onsetRange onsetString participant patient reaction "
         "recordedDate recorder type verificationStatus",
@@ -105,6 +112,7 @@ _R5_ONLY: dict[str, frozenset[str]] = {
     "Procedure": frozenset(
         {"occurrenceDateTime", "occurrencePeriod", "occurrenceString", "reason", "recorded", "focus", "used"}
     ),
+    "ServiceRequest": frozenset({"reason", "bodyStructure", "asNeededFor", "focus"}),
     "AllergyIntolerance": frozenset({"participant"}),
 }
 
@@ -118,6 +126,9 @@ def is_r5(resource: Mapping[str, Any]) -> bool:
         return True
     if kind == "AllergyIntolerance":
         return isinstance(resource.get("type"), Mapping)
+    if kind == "ServiceRequest":
+        code = resource.get("code")
+        return isinstance(code, Mapping) and ("concept" in code or "reference" in code)
     return kind == "MedicationStatement" and resource.get("status") in ("recorded", "draft")
 
 

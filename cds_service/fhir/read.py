@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeVar
 
-from cds_service.fhir import conditions, medications, observations, procedures
+from cds_service.fhir import conditions, medications, observations, plans, procedures
 from cds_service.fhir.accessors import (
     READ_TYPES,
     Reading,
@@ -35,6 +35,7 @@ from cds_service.record import (
     Issue,
     Measurement,
     PatientFacts,
+    PlanFact,
     ProcedureFact,
     ResponseFact,
     Severity,
@@ -54,18 +55,34 @@ __all__ = [
 
 _F = TypeVar("_F")
 
-Fact = DrugFact | DiagnosisFact | ResponseFact | ProcedureFact | Measurement | ComorbidityFact | AllergyFact
+Fact = (
+    DrugFact
+    | DiagnosisFact
+    | ResponseFact
+    | ProcedureFact
+    | PlanFact
+    | Measurement
+    | ComorbidityFact
+    | AllergyFact
+)
+_Reader = Callable[[Reading, Chart], Iterable[Fact]]
 
-_READERS: dict[str, Callable[[Reading, Chart], Iterable[Fact]]] = {
-    "MedicationStatement": medications.statement,
-    "MedicationRequest": medications.request,
-    "MedicationAdministration": medications.administration,
-    "MedicationDispense": medications.dispense,
-    "Condition": conditions.condition,
-    "Observation": observations.observation,
-    "Procedure": procedures.procedure,
-    "AllergyIntolerance": conditions.allergy,
+# ServiceRequest and Flag are not prefetched: they are read where they come, in a Bundle or among the drafts.
+_READERS: dict[str, tuple[_Reader, ...]] = {
+    "MedicationStatement": (medications.statement,),
+    "MedicationRequest": (medications.request, plans.order_of_cells),
+    "MedicationAdministration": (medications.administration, plans.dose_of_cells),
+    "MedicationDispense": (medications.dispense,),
+    "Condition": (conditions.condition, plans.said_in_condition),
+    "Observation": (observations.observation, plans.said_in_observation),
+    "Procedure": (procedures.procedure, plans.procedure),
+    "ServiceRequest": (plans.service_request,),
+    "Flag": (plans.flag,),
+    "AllergyIntolerance": (conditions.allergy,),
 }
+
+_DRAFTED = ("MedicationRequest", "ServiceRequest")
+"""Of these a version among the drafts is the one that counts."""
 
 _SHOWN_ALONE = 3  # so many resources with the same repair are named one by one; more become one issue
 
@@ -117,39 +134,45 @@ def read(
     for reference, resource in chosen.items():
         if resource_type(resource) == "Patient":
             chart.left_out["other-patient"] += resource is not person
-        elif reference not in drafted or resource_type(resource) != "MedicationRequest":
-            reader = _READERS.get(resource_type(resource))
-            if reader is not None:
-                found.facts.extend(_safely(Reading(resource, reference), chart, found, reader))
+        elif reference not in drafted or resource_type(resource) not in _DRAFTED:
+            readers = _READERS.get(resource_type(resource))
+            if readers is not None:
+                found.facts.extend(_safely(Reading(resource, reference), chart, found, *readers))
     found.facts, cancelled = medications.without_orders_not_taken(found.facts, chart)
     issues += cancelled
     draft_facts: list[DrugFact] = []
     other_orders = False
     wanted = _selected(selections, drafted, issues)
     for reference, resource in drafted.items():
+        others = chart.left_out["other-patient"]
         if resource_type(resource) == "MedicationRequest":
-            others = chart.left_out["other-patient"]
             picked = wanted is None or reference in wanted
             facts = _safely(
                 Reading(resource, reference),
                 chart,
                 found,
                 lambda reading, of, picked=picked: medications.draft(reading, of, selected=picked),  # type: ignore[misc]
+                plans.order_of_cells,
             )
-            draft_facts.extend(fact for fact in facts if isinstance(fact, DrugFact))
+            drugs = [fact for fact in facts if isinstance(fact, DrugFact)]
+            draft_facts.extend(drugs)
+            found.facts.extend(fact for fact in facts if isinstance(fact, PlanFact))
             # One that is stopped or forbids its drug is an order all the same: the answer to it is silence.
-            other_orders |= not facts and medications.names_a_medication(resource)
-            if chart.left_out["other-patient"] > others:
-                text = f"{reference} is an order for another patient; it was left out."
-                issues.append(Issue(Severity.WARNING, "other-patient-order", text, reference))
+            other_orders |= not drugs and medications.names_a_medication(resource)
         else:  # ServiceRequest, NutritionOrder ... but no Medication that a draft refers to
             other_orders |= resource_type(resource).endswith(("Request", "Order"))
+            if resource_type(resource) in _DRAFTED:
+                found.facts.extend(_safely(Reading(resource, reference), chart, found, plans.service_request))
+        if chart.left_out["other-patient"] > others:
+            text = f"{reference} is an order for another patient; it was left out."
+            issues.append(Issue(Severity.WARNING, "other-patient-order", text, reference))
     return ClinicalRecord(
         patient=patient,
         drugs=_sorted(found.facts, DrugFact),
         diagnoses=_sorted(found.facts, DiagnosisFact),
         responses=_sorted(found.facts, ResponseFact),
         procedures=_sorted(found.facts, ProcedureFact),
+        plans=_sorted(found.facts, PlanFact),
         measurements=_sorted(found.facts, Measurement),
         comorbidities=_sorted(found.facts, ComorbidityFact),
         allergies=_sorted(found.facts, AllergyFact),
@@ -246,17 +269,16 @@ class _Found:
         return tuple(sorted(told))
 
 
-def _safely(
-    reading: Reading, chart: Chart, found: _Found, reader: Callable[[Reading, Chart], Iterable[Fact]]
-) -> list[Fact]:
-    """The facts of one resource; () where it is another patient's or beyond reading."""
+def _safely(reading: Reading, chart: Chart, found: _Found, *readers: _Reader) -> list[Fact]:
+    """The facts of one resource; none where it is another patient's, nor what is beyond reading."""
     facts: list[Fact] = []
     try:
         if not chart.is_own(reading):
             chart.left_out["other-patient"] += 1
             return []
         reading.unknown_fields()
-        facts = list(reader(reading, chart))
+        for reader in readers:
+            facts += reader(reading, chart)
         facts += _named_refractoriness(reading, chart, facts)
     except Exception as problem:
         found.unreadable(reading, problem)
@@ -320,7 +342,7 @@ def _whose(
     """The Patient resource of the patient to assess, and the id; raises ManyPatients if it cannot be told."""
     people = {
         reference: one
-        for reference, one in sorted([*drafted.items(), *chosen.items()])
+        for reference, one in sorted([*drafted.items(), *chosen.items()], key=lambda pair: pair[0])
         if resource_type(one) == "Patient"
     }
     if patient_id:

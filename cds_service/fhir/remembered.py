@@ -53,6 +53,11 @@ class Remembered:
         self.unidentified = terminology.unidentified
         self.refractory_to = terminology.refractory_to
         self.new_lesion = terminology.new_lesion
+        self.cells = terminology.cells
+        self.plan = terminology.plan
+        self.is_put_off = terminology.is_put_off
+        self.car_t_feasible = terminology.car_t_feasible
+        self.car_t_feasible_answer = terminology.car_t_feasible_answer
         self._drugs = _remember(lambda concept, on: terminology.drugs(concept, on=on))
         self._not_read = _remember(terminology.not_read)
         self._is_ordinary = _remember(terminology.is_ordinary)

@@ -46,6 +46,8 @@ _REQUIRED: dict[str, tuple[tuple[str, ...], ...]] = {
     "Condition": (("subject",),),
     "Observation": (("status",), ("code",)),
     "Procedure": (("status",), ("subject",)),
+    "ServiceRequest": (("status",), ("intent",), ("subject",)),
+    "Flag": (("status",), ("code",), ("subject",)),
     "AllergyIntolerance": (("patient",),),
 }
 

@@ -30,6 +30,7 @@ from cds_service.patient.gate import (
 from cds_service.patient.history import PRECURSORS, history, prior_lines_counted
 from cds_service.patient.labels import Standing, labels
 from cds_service.patient.lines import Counted, count_lines, with_computed_responses
+from cds_service.patient.plans import plans
 from cds_service.patient.progression import (
     Event,
     charted_progressions,
@@ -137,6 +138,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         Facts(values, counted.lines, given, progressions, (*record.responses, *computed)), language
     )
     undecided = treatable and not failed and last_line_may_have_failed(counted, progressions, record)
+    to_come = plans(record, facts, given, knowledge, as_of, language)
     return PatientState(
         as_of=as_of,
         diagnosis=diagnosis,
@@ -171,6 +173,9 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         allergic=dict(allergic),
         biology=own.biology,
         labs=own.labs,
+        planned=to_come.planned,
+        car_t=to_come.car_t,
+        car_t_from=to_come.car_t_from,
         procedures_known=record.completeness.get("procedures", Completeness.COMPLETE)
         is Completeness.COMPLETE,
         history_known=history_known,
@@ -186,6 +191,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
             *questions,
             *remarks.issues,
             *own.issues,
+            *to_come.issues,
             *_not_charted(implied, knowledge, language),
             *_contradictions(record, knowledge, language),
         ),

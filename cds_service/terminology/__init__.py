@@ -6,6 +6,7 @@ not happen here: a guess (an unknown code stays unknown), a drug named in code, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -21,6 +22,7 @@ from cds_service.terminology.concepts import (
     DrugMatch,
     NotRead,
     ObservationMatch,
+    PlanMatch,
     ProcedureMatch,
     ResponseMatch,
 )
@@ -38,6 +40,7 @@ __all__ = [
     "DrugMatch",
     "NotRead",
     "ObservationMatch",
+    "PlanMatch",
     "ProcedureMatch",
     "ResponseMatch",
     "Terminology",
@@ -88,6 +91,8 @@ class Terminology:
         )
         self._lesions = Lesions(maps["observations"]["lesions"], context)
         self._procedures = Procedures(maps["procedures"], self._drugs, systems, context)
+        self.cells = frozenset(key for key, drug in knowledge.drugs.items() if drug.one_off)
+        """Drugs that a single infusion of cells gives."""
 
     def drugs(self, concept: Concept, *, on: date | None = None) -> tuple[DrugMatch, ...]:
         """The drugs of a medication on a day (codes are reused); () where nothing is known of it.
@@ -185,6 +190,22 @@ class Terminology:
     def procedure(self, concept: Concept) -> ProcedureMatch | None:
         """The kind of a procedure, and the drug it gave where code or words name it."""
         return self._procedures.read(concept)
+
+    def plan(self, concept: Concept, reasons: Sequence[str] = ()) -> PlanMatch | None:
+        """The plan that a request for a procedure is; None where it is for another thing, or other cells."""
+        return self._procedures.planned(concept, reasons)
+
+    def is_put_off(self, reason: str) -> bool:
+        """Whether the words for why something was not done say that it was only put off."""
+        return self._procedures.is_put_off(reason)
+
+    def car_t_feasible(self, text: str) -> bool | None:
+        """Whether words say that CAR-T cells can, or cannot, be given; None where they say neither."""
+        return self._procedures.feasible(text)
+
+    def car_t_feasible_answer(self, question: str, answer: str) -> bool | None:
+        """The same of a question and its answer."""
+        return self._procedures.feasible_answer(question, answer)
 
     def comorbidity(self, concept: Concept, severity: Concept | None = None) -> ComorbidityMatch | None:
         """A comorbidity with its severity as far as code, words or the severity field tell it."""

@@ -94,6 +94,20 @@ class ProcedureMatch:
 
 
 @dataclass(frozen=True)
+class PlanMatch:
+    """A procedure to come. ``plan`` is "apheresis", "car-t" or "transplant".
+
+    ``of_t_cells``: it is done for CAR-T alone, by its kind or its words.
+    """
+
+    kind: str
+    plan: str
+    of_t_cells: bool = False
+    drug: str = ""
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
 class ComorbidityMatch:
     """A comorbidity; ``severity`` "grade-3", "NYHA-III", "stage-3b", "mild", "moderate", "severe" or "".
 

@@ -7,9 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cds_service.terminology.codes import CodeIndex, Found, Systems, entries_of
-from cds_service.terminology.concepts import ComorbidityMatch, Concept, ObservationMatch, ProcedureMatch
+from cds_service.terminology.concepts import (
+    ComorbidityMatch,
+    Concept,
+    ObservationMatch,
+    PlanMatch,
+    ProcedureMatch,
+)
 from cds_service.terminology.denials import Denials, sentences
 from cds_service.terminology.drugs import Drugs
+from cds_service.terminology.feasibility import Feasibility
 from cds_service.terminology.units import ucum_factor
 from cds_service.terminology.words import Context, Lexicon, Mention, Phrase, Said, fold, phrases_of, words_of
 
@@ -129,6 +136,13 @@ class Procedures:
         self._refines = {(entry["kind"], of) for entry in raw["refines"] for of in entry["of"]}
         # Infusing a drug that is a single infusion is this kind of procedure, named or not.
         self._one_off_kind = "cart-infusion"
+        self._plans = {kind["key"]: kind for kind in raw["kinds"] if "plan" in kind}
+        self._feasibility = Feasibility(raw["car_t_words"])
+        requests = raw["requests"]
+        self._not_itself, self._other_cells, self._put_off = (
+            Lexicon(Phrase(text, True) for text in requests[key])
+            for key in ("not_itself", "other_cells", "put_off")
+        )
 
     def read(self, concept: Concept) -> ProcedureMatch | None:
         """The kind; words refine a code that does not tell ("Autologous ..." beside a bare transplant)."""
@@ -154,6 +168,39 @@ class Procedures:
                 doubts.append(f"The code says {kind}, the words say {closer}; the code was taken.")
         drug = str(best.entry.get("drug", "")) or (infused if kind == self._one_off_kind else "")
         return ProcedureMatch(kind, drug, " ".join(doubts))
+
+    def planned(self, concept: Concept, reasons: Sequence[str] = ()) -> PlanMatch | None:
+        """The plan that a request for this is; None where it asks for something else, or for other cells.
+
+        ``reasons`` are the words for what it is asked.
+        """
+        match = self.read(concept)
+        if match is None or match.kind not in self._plans:
+            return None
+        said = _texts(concept)
+        coded = any((found := self._codes.find(c)) and found.value for c in concept.codings)
+        if not coded and any(self._not_itself.mentions(words_of(text)) for text in said):
+            return None
+        kind = self._plans[match.kind]
+        named = any(self._feasibility.names(text) for text in (*said, *reasons))
+        apheresis = kind["plan"] == "apheresis"
+        others = any(self._other_cells.mentions(words_of(text)) for text in (*said, *reasons))
+        if apheresis and others and not named:
+            return None
+        of_t_cells = bool(kind.get("of_t_cells", False)) or (apheresis and named)
+        return PlanMatch(match.kind, kind["plan"], of_t_cells, match.drug, match.doubt)
+
+    def is_put_off(self, reason: str) -> bool:
+        """Whether the words for why something was not done say that it was only put off."""
+        return bool(self._put_off.mentions(words_of(reason)))
+
+    def feasible(self, text: str) -> bool | None:
+        """Whether words say that CAR-T cells can be given to the patient; None where they say neither."""
+        return self._feasibility.read(text)
+
+    def feasible_answer(self, question: str, answer: str) -> bool | None:
+        """The same of a question with its answer."""
+        return self._feasibility.answered(question, answer)
 
     def _covers(self, kind: str, other: str) -> bool:
         return (kind, other) in self._refines

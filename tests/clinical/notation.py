@@ -81,6 +81,7 @@ _PROCEDURES = {
     "stem cell collection": "stem-cell-collection",
     "leukapheresis": "leukapheresis",
     "apheresis": "apheresis",
+    "CAR-T preparation": "cart-preparation",
     "CAR-T infusion": "cart-infusion",
     "radiotherapy": "radiotherapy",
     "bone marrow biopsy": "bone-marrow-biopsy",
@@ -111,6 +112,15 @@ _STATUSES = {  # of a drug entry, R4
     "in progress": "in-progress",
     "entered in error": "entered-in-error",
 }
+_REQUEST_STATUSES = {
+    "draft": "draft",
+    "on hold": "on-hold",
+    "revoked": "revoked",
+    "completed": "completed",
+    "of unknown status": "unknown",
+    "entered in error": "entered-in-error",
+}
+_INTENTS = ("proposal", "plan", "option", "directive")
 _ENTRIES = ("order", "given", "dispensed")
 _ADHERENCE = {"active": "taking", "stopped": "stopped", "not-taken": "not-taking", "on-hold": "on-hold"}
 
@@ -298,6 +308,12 @@ class Notation:
             return [self._procedure(line, subject, form)]
         if first in _DISEASE or word in ("response", "status"):
             return [self._response(line, subject)]
+        if word == "requested":
+            return [self._request(line, subject, form)]
+        if word in ("finding", "question"):
+            return [self._finding(line, subject)]
+        if word == "flag":
+            return [self._flag(line, subject)]
         if word in ("allergy", "intolerance"):
             return [self._allergy(line, subject)]
         if series := _SERIES.match(line.text):
@@ -355,19 +371,22 @@ class Notation:
             **({"abatementDateTime": ended} if ended else {}),
         }
 
+    def _procedure_concept(self, words: str, line: _Line) -> dict[str, Any]:
+        if words not in _PROCEDURES:
+            return {"text": _unquoted(words.removeprefix("procedure "), line)}
+        kinds = self._maps["procedures"]["kinds"]
+        codes = next(entry for entry in kinds if entry["key"] == _PROCEDURES[words]).get("codes", ())
+        coding = self._first(codes, ("SNOMED", "ICD-10-PCS", "CPT"), lambda e: "drug" not in e)
+        code: dict[str, Any] = {"coding": [coding]} if coding else {"text": words}
+        if text := line.take("text"):
+            code["text"] = _unquoted(text, line)
+        return code
+
     def _procedure(self, line: _Line, subject: Mapping[str, str], form: str) -> Resource:
-        first = line.parts[0]
-        code: dict[str, Any] = {"text": first}
-        if first in _PROCEDURES:
-            kinds = self._maps["procedures"]["kinds"]
-            codes = next(entry for entry in kinds if entry["key"] == _PROCEDURES[first]).get("codes", ())
-            coding = self._first(codes, ("SNOMED", "ICD-10-PCS", "CPT"), lambda e: "drug" not in e)
-            code = {"coding": [coding]} if coding else code
-            if text := line.take("text"):
-                code["text"] = _unquoted(text, line)
-        else:
-            code = {"text": _unquoted(first.removeprefix("procedure "), line)}
-        status = "not-done" if line.take_any(["not done"]) else "completed"
+        code = self._procedure_concept(line.parts[0], line)
+        states = {"not done": "not-done", "in preparation": "preparation", "on hold": "on-hold"}
+        status = states.get(line.take_any(states), "completed")
+        reason, why = line.take("reason"), line.take("because")
         when = "occurrenceDateTime" if form == "R5" else "performedDateTime"
         return {
             "resourceType": "Procedure",
@@ -376,6 +395,58 @@ class Notation:
             "subject": subject,
             "code": code,
             **({when: line.when.start} if line.when.start else {}),
+            **(_for_a_reason(_unquoted(reason, line), form) if reason else {}),
+            **({"statusReason": {"text": _unquoted(why, line)}} if why else {}),
+        }
+
+    def _request(self, line: _Line, subject: Mapping[str, str], form: str) -> Resource:
+        code = self._procedure_concept(line.parts[0].removeprefix("requested "), line)
+        status = _REQUEST_STATUSES.get(line.take_any(_REQUEST_STATUSES), "active")
+        intent = line.take_any(_INTENTS) or "order"
+        forbidden = line.take_any(["not to be done"])
+        meant, reason, why = line.take("for"), line.take("reason"), line.take("because")
+        said = {"url": "http://hl7.org/fhir/StructureDefinition/request-statusReason"}
+        return {
+            "resourceType": "ServiceRequest",
+            "id": f"line-{line.number}",
+            "status": status,
+            "intent": intent,
+            "subject": subject,
+            "code": {"concept": code} if form == "R5" else code,
+            **({"doNotPerform": True} if forbidden else {}),
+            **({"authoredOn": line.when.start} if line.when.start else {}),
+            **({"occurrenceDateTime": meant} if meant else {}),
+            **(_for_a_reason(_unquoted(reason, line), form) if reason else {}),
+            **(
+                {"extension": [{**said, "valueCodeableConcept": {"text": _unquoted(why, line)}}]}
+                if why
+                else {}
+            ),
+        }
+
+    def _finding(self, line: _Line, subject: Mapping[str, str]) -> Resource:
+        word, _, words = line.parts[0].partition(" ")
+        question, answer = "Tumour board conclusion", _unquoted(words, line)
+        if word == "question":
+            question, answer = answer, _unquoted(line.take("answer") or "", line)
+        return {
+            "resourceType": "Observation",
+            "id": f"line-{line.number}",
+            "status": "final",
+            "subject": subject,
+            "code": {"text": question},
+            "valueString": answer,
+            **({"effectiveDateTime": line.when.start} if line.when.start else {}),
+        }
+
+    def _flag(self, line: _Line, subject: Mapping[str, str]) -> Resource:
+        return {
+            "resourceType": "Flag",
+            "id": f"line-{line.number}",
+            "status": line.take_any(["inactive"]) or "active",
+            "subject": subject,
+            "code": {"text": _unquoted(line.parts[0].removeprefix("flag "), line)},
+            **({"period": line.when.period} if line.when.period else {}),
         }
 
     def _response(self, line: _Line, subject: Mapping[str, str]) -> Resource:
@@ -684,6 +755,10 @@ def _at(when: _When, stem: str) -> dict[str, Any]:
     if when.over:
         return {f"{stem}Period": when.period} if when.period else {}
     return {f"{stem}DateTime": when.start} if when.start else {}
+
+
+def _for_a_reason(words: str, form: str) -> dict[str, Any]:
+    return {"reason": [{"concept": {"text": words}}]} if form == "R5" else {"reasonCode": [{"text": words}]}
 
 
 def _as_r5_statement(made: Resource, reason: Mapping[str, Any] | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,6 +15,7 @@ from cds_service.terminology import (
     DrugMatch,
     NotRead,
     ObservationMatch,
+    PlanMatch,
     ProcedureMatch,
     ResponseMatch,
 )
@@ -72,6 +74,7 @@ class StandIn:
     """As much of the terminology as the tables of the reader need."""
 
     unidentified = ""
+    cells = frozenset({"ciltacabtagene-autoleucel"})
 
     def refractory_to(self, text: str) -> tuple[str, ...]:
         return ()
@@ -172,6 +175,30 @@ class StandIn:
         if "stem cell transplant" in words or "38241" in words:
             return ProcedureMatch(kind="autologous-sct")
         return ProcedureMatch(kind="cart-infusion") if "car-t" in words else None
+
+    def plan(self, concept: Concept, reasons: Sequence[str] = ()) -> PlanMatch | None:
+        words = " ".join([_words(concept), *reasons]).lower()
+        if "apheresis" in words and "stem cell" not in words:
+            return PlanMatch("leukapheresis", "apheresis", of_t_cells="leuk" in words)
+        match = self.procedure(concept)
+        if match is None:
+            return None
+        cells = match.kind == "cart-infusion"
+        return PlanMatch(match.kind, "car-t" if cells else "transplant", of_t_cells=cells)
+
+    def is_put_off(self, reason: str) -> bool:
+        return "postponed" in reason.lower()
+
+    def car_t_feasible(self, text: str) -> bool | None:
+        words = text.lower()
+        if "car-t" not in words or not any(one in words for one in ("eligible", "candidate", "declined")):
+            return None
+        return not any(one in words for one in ("not", "ineligible", "declined"))
+
+    def car_t_feasible_answer(self, question: str, answer: str) -> bool | None:
+        if "car-t" in question.lower() and answer.lower() in ("yes", "no"):
+            return answer.lower() == "yes"
+        return self.car_t_feasible(answer)
 
     def comorbidity(self, concept: Concept, severity: Concept | None = None) -> ComorbidityMatch | None:
         if "neuropathy" not in _words(concept) or "no neuropathy" in _words(concept):

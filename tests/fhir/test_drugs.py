@@ -647,6 +647,11 @@ def test_an_order_for_another_patient_is_an_issue_and_no_draft() -> None:
     ]
 
 
+def test_an_order_in_the_chart_and_otherwise_among_the_drafts_is_the_draft() -> None:
+    record = chart(order(id="d1", status="active"), drafts=[draft(id="d1", note=[{"text": "changed"}])])
+    assert (record.drugs, len(record.drafts)) == ((), 1)
+
+
 def test_the_drafts_may_come_as_their_bundle() -> None:
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": draft()}]}
     assert len(chart(drafts=[bundle]).drafts) == 1

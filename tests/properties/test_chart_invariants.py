@@ -20,6 +20,7 @@ from tests.properties.untidy import (
     KNOWLEDGE,
     MYELOMA_DRUGS,
     NOT_FAILED,
+    OF_PLANS,
     VERIFICATION,
     Course,
     Resource,
@@ -36,6 +37,7 @@ from tests.properties.untidy import (
     dispense,
     effort,
     essence,
+    finding,
     in_doses,
     in_orders,
     in_supplies,
@@ -45,8 +47,10 @@ from tests.properties.untidy import (
     order,
     patient,
     plain,
+    plans_charted,
     procedure,
     record_of,
+    request,
     response,
     state_of,
     statement,
@@ -135,6 +139,9 @@ def facts_of_harm(draw: Any, number: str) -> Resource:
         condition("", "Peripheral neuropathy, grade 3"),
         m_protein("", 70, day),
         procedure("", "autologous stem cell transplant", day),
+        request("", "Leukapheresis", day),
+        procedure("", "CAR-T infusion", day) | {"status": "not-done"},
+        finding("", "Not a CAR-T candidate", day),
         intolerance("", CALLED[drug][0], "allergy"),
     ]  # fmt: skip
     return {**draw(st.sampled_from(made)), "id": f"foreign-{number}"}
@@ -218,8 +225,46 @@ def not_given(draw: Any, number: int) -> Resource:
 @effort(100)
 @given(chart=charts(), data=st.data())
 def test_what_was_planned_or_called_off_is_no_exposure(chart: list[Resource], data: st.DataObject) -> None:
+    """Cells ordered, or charted as not given, are a plan or the end of one; nothing else changes."""
     never = [data.draw(not_given(n)) for n in range(data.draw(st.integers(1, 4)))]
-    assert plain(state_of(chart + never)) == plain(state_of(chart))
+    told, plainly = state_of(chart + never), state_of(chart)
+    assert plain(told, OF_PLANS | {"issues"}) == plain(plainly, OF_PLANS | {"issues"})
+    of_plans = {"plan-out-of-date", "conflicting-car-t"}
+    assert {i for i in told.issues if i.code not in of_plans} == {
+        i for i in plainly.issues if i.code not in of_plans
+    }
+    if not any(one.drug for one in record_of(never).plans):
+        assert plain(told) == plain(plainly)
+
+
+@effort(100)
+@given(chart=charts(), data=st.data())
+def test_plans_and_words_about_car_t_change_nothing_of_the_past(
+    chart: list[Resource], data: st.DataObject
+) -> None:
+    """Not so what was done: a request that a procedure of the chart carried out is answered by it."""
+    near = days(date(2025, 10, 1), AS_OF).map(str)
+    more = [one for one in data.draw(plans_charted(near, "n")) if one.get("status") != "completed"]
+    before, after = state_of(chart), state_of(chart + more)
+    assert plain(after, OF_PLANS | {"issues"}) == plain(before, OF_PLANS | {"issues"})
+
+
+@effort(100)
+@given(chart=charts(), day=days(date(2026, 5, 5), AS_OF))
+def test_whatever_else_is_charted_a_new_request_is_a_plan_and_a_later_word_undoes_it(
+    chart: list[Resource], day: date
+) -> None:
+    # Done, or said, on that very day or later, it would be answered already.
+    chart = [one for one in chart if not one["id"].startswith(("q", "x", "m"))]
+    asked = [*chart, request("new", "Leukapheresis", str(day))]
+    state = state_of(asked)
+    assert state.planned == {"apheresis": ("ServiceRequest/new",)}
+    assert (state.car_t, state.car_t_from) == ("feasible", ("ServiceRequest/new",))
+    after = state_of(
+        [*asked, finding("word", "CAR-T not feasible", str(day + timedelta(1)))], AS_OF + timedelta(1)
+    )
+    assert after.planned == {}
+    assert (after.car_t, after.car_t_from) == ("not-feasible", ("Observation/word",))
 
 
 @effort(60)
@@ -470,6 +515,8 @@ def test_every_statement_has_a_reason_and_rests_on_resources_of_the_chart(chart:
     used |= {
         one for references in (*state.intolerant.values(), *state.allergic.values()) for one in references
     }
+    used |= {one for references in state.planned.values() for one in references} | {*state.car_t_from}
+    assert bool(state.car_t_from) == (state.car_t != "unknown")
     used |= {*state.transplants, *(issue.where for issue in state.issues if issue.where)}
     assert used <= known, used - known
 
@@ -479,6 +526,7 @@ def test_the_generated_charts_reach_what_the_properties_speak_of() -> None:
     statuses: set[Status] = set()
     labels: set[str] = set()
     lines: list[int] = []
+    to_come: set[str] = set()
 
     @settings(max_examples=300, deadline=None, database=None, derandomize=True)
     @given(chart=charts())
@@ -487,8 +535,10 @@ def test_the_generated_charts_reach_what_the_properties_speak_of() -> None:
         statuses.update(drug.status for drug in state.drugs.values())
         labels.update(label.partition(":")[0] for label in state.labels)
         lines.append(len(state.lines))
+        to_come.update((*state.planned, state.car_t))
 
     collect()
     assert statuses == set(Status)
     assert {"first-relapse", "double-refractory", "triple-class-exposed", "functional-high-risk"} <= labels
     assert sum(n >= 2 for n in lines) > 40
+    assert to_come == {"apheresis", "car-t", "transplant", "feasible", "not-feasible", "unknown"}

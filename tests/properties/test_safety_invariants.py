@@ -20,6 +20,8 @@ from cds_service.record import (
     DrugFact,
     Given,
     Measurement,
+    PlanFact,
+    PlanSays,
     ProcedureFact,
     Response,
     ResponseFact,
@@ -71,6 +73,19 @@ def response_facts(draw, number):
 
 
 @st.composite
+def plan_facts(draw, number, exact):
+    plan = draw(st.sampled_from(["apheresis", "car-t", "transplant"]))
+    kinds = {"apheresis": "leukapheresis", "car-t": "cart-infusion", "transplant": "autologous-sct"}
+    says = draw(st.sampled_from(list(PlanSays)))
+    if says in (PlanSays.FEASIBLE, PlanSays.NOT_FEASIBLE):
+        plan = "car-t"
+    said = draw(st.none() | spans(exact) | st.dates(date(2026, 5, 1), AS_OF).map(lambda d: DateSpan(d, d)))
+    return PlanFact(
+        f"ServiceRequest/q{number}", plan, says, said, kind=kinds[plan], of_t_cells=plan != "transplant"
+    )
+
+
+@st.composite
 def charts(draw, exact=False):
     drugs = [draw(drug_facts(n, exact)) for n in range(draw(st.integers(1, 7)))]
     responses = [draw(response_facts(n)) for n in range(draw(st.integers(0, 4)))]
@@ -80,6 +95,7 @@ def charts(draw, exact=False):
             draw(st.lists(st.sampled_from(["autologous-sct", "stem-cell-collection"]), max_size=2))
         )
     ]
+    plans = [draw(plan_facts(n, exact)) for n in range(draw(st.sampled_from([0, 0, 1, 2])))]
     comorbidities = tuple(
         ComorbidityFact(
             f"Condition/c{n}", concept, severity=draw(st.sampled_from(["", "grade-2", "grade-3", "NYHA-III"]))
@@ -99,6 +115,7 @@ def charts(draw, exact=False):
         *drugs,
         *responses,
         *procedures,
+        *plans,
         diagnosis,
         comorbidities=comorbidities,
         allergies=allergies,
@@ -194,7 +211,7 @@ def test_order_and_duplicates_never_change_the_answer(record, region, seed):
     rng = random.Random(seed)  # noqa: S311
     shuffled = {
         name: tuple(rng.sample([*getattr(record, name)] * 2, k=2 * len(getattr(record, name))))
-        for name in ("drugs", "responses", "procedures", "diagnoses")
+        for name in ("drugs", "responses", "procedures", "plans", "diagnoses")
     }
     assert _shown(replace(record, **shuffled), region) == _shown(record, region)
 
@@ -208,7 +225,8 @@ def _references(state):
         *state.classes.values(),
         *state.purposes,
     ]
-    found = {r for part in parts for r in part.derived_from} | set(state.transplants)
+    found = {r for part in parts for r in part.derived_from} | {*state.transplants, *state.car_t_from}
+    found |= {reference for references in state.planned.values() for reference in references}
     return found | {c.reference for c in state.comorbidities} | {m.reference for m in state.labs.values()}
 
 
@@ -248,6 +266,7 @@ def test_shifting_every_date_changes_nothing_but_the_dates(record, region, shift
         ),
         responses=tuple(replace(f, on=moved(f.on)) for f in record.responses),
         procedures=tuple(replace(f, on=moved(f.on)) for f in record.procedures),
+        plans=tuple(replace(f, said=moved(f.said), on=moved(f.on)) for f in record.plans),
         diagnoses=tuple(replace(f, onset=moved(f.onset)) for f in record.diagnoses),
         measurements=tuple(replace(f, on=moved(f.on)) for f in record.measurements),
     )
@@ -256,6 +275,7 @@ def test_shifting_every_date_changes_nothing_but_the_dates(record, region, shift
     assert {k: (s.status, s.certainty) for k, s in then.drugs.items()} == {
         k: (s.status, s.certainty) for k, s in now.drugs.items()
     }
+    assert (then.planned, then.car_t, then.car_t_from) == (now.planned, now.car_t, now.car_t_from)
     assert (then.labels, then.prior_lines, then.needs_treatment_choice) == (
         now.labels,
         now.prior_lines,

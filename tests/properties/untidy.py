@@ -205,6 +205,18 @@ def procedure(identity: str, text: str, day: str) -> Resource:
             "code": {"text": text}, "performedDateTime": day}  # fmt: skip
 
 
+def request(identity: str, text: str, day: str | None, status: str = "active", **more: Any) -> Resource:
+    dated = {} if day is None else {"authoredOn": day}
+    return {"resourceType": "ServiceRequest", "id": identity, "status": status, "intent": "order",
+            "subject": SUBJECT, "code": {"text": text}, **dated, **more}  # fmt: skip
+
+
+def finding(identity: str, text: str, day: str | None) -> Resource:
+    dated = {} if day is None else {"effectiveDateTime": day}
+    return {"resourceType": "Observation", "id": identity, "status": "final", "subject": SUBJECT,
+            "code": {"text": "Tumour board"}, "valueString": text, **dated}  # fmt: skip
+
+
 def intolerance(identity: str, concept: Resource, kind: str) -> Resource:
     return {"resourceType": "AllergyIntolerance", "id": identity, "patient": SUBJECT, "type": kind,
             "code": concept}  # fmt: skip
@@ -309,6 +321,7 @@ def charts(draw: Any, exact: bool = False, most_lines: int = 3, known_ends: bool
     found: list[Resource] = [patient()]
     start = history[0][0].first if history else AS_OF
     near = days_about(history).flatmap(lambda day: dates(day, exact))
+    of_late = days(date(2026, 5, 1), AS_OF).flatmap(lambda day: dates(day, exact))
     status = draw(st.sampled_from(["active", "active", "relapse", "remission"]))
     known = draw(st.sampled_from([{}, {"onsetDateTime": str(start)}, {"recordedDate": str(start)}]))
     found.append(condition("c1", "Multiple myeloma", status, **known))
@@ -339,10 +352,41 @@ def charts(draw: Any, exact: bool = False, most_lines: int = 3, known_ends: bool
     what = ["autologous stem cell transplant", "stem cell collection", "bone marrow biopsy"]
     for number, text in enumerate(draw(st.lists(st.sampled_from(what), max_size=2))):
         found.append(procedure(f"x{number}", text, draw(near)))
+    found += draw(plans_charted(st.one_of(near, of_late, of_late)))
     if draw(st.integers(0, 4)) == 0:
         drug = draw(st.sampled_from(COURSE_DRUGS))
         kind = draw(st.sampled_from(["allergy", "intolerance"]))
         found.append(intolerance("a0", CALLED[drug][0], kind))
+    return found
+
+
+PLANNED = ["Leukapheresis", "CAR-T infusion", "autologous stem cell transplant"] * 2 + [
+    "apheresis",
+    "stem cell collection",
+    "Referral for CAR-T evaluation",
+]
+WORDS_OF_CAR_T = ["Not a CAR-T candidate", "CAR-T feasible", "Non candidabile a CAR-T", "CAR-T candidate?"]
+
+
+@st.composite
+def plans_charted(draw: Any, near: st.SearchStrategy[str], name: str = "q") -> list[Resource]:
+    """What a chart holds of procedures to come or not done, and of CAR-T in words; often nothing."""
+    found: list[Resource] = []
+    for number in range(draw(st.sampled_from([0, 0, 1, 2, 3]))):
+        identity, what, day = f"{name}{number}", draw(st.sampled_from(PLANNED)), draw(near)
+        how = draw(
+            st.sampled_from(["asked", "asked", "undated", "barred", "prepared", "not-done", "done", "said"])
+        )
+        if how in ("asked", "undated"):
+            status = draw(st.sampled_from(["active", "active", "draft", "revoked"]))
+            found.append(request(identity, what, day if how == "asked" else None, status))
+        elif how == "barred":
+            found.append(request(identity, what, day, doNotPerform=True))
+        elif how == "said":
+            found.append(finding(identity, draw(st.sampled_from(WORDS_OF_CAR_T)), day))
+        else:
+            status = {"prepared": "preparation", "done": "completed"}.get(how, how)
+            found.append({**procedure(identity, what, day), "status": status})
     return found
 
 
@@ -364,6 +408,8 @@ def state_of(sent: Any, as_of: date = AS_OF) -> PatientState:
 
 
 _REFERENCES = frozenset({"derived_from", "reference", "transplants", "intolerant", "allergic", "issues"})
+OF_PLANS = frozenset({"planned", "car_t", "car_t_from"})
+"""Members of the state that tell what is to come."""
 _DATES = re.compile(r"\b\d{4}(?:-\d\d){0,2}\b")
 
 
@@ -397,6 +443,7 @@ def essence(state: PatientState) -> dict[str, Any]:
         "diagnosis": (state.diagnosis.status, state.diagnosis.kind, str(state.diagnosis.relapse)),
         "choice": (state.needs_treatment_choice, state.prior_lines, state.progressed_on_last),
         "unknown": sorted(u.what for u in state.unknown),
+        "to come": (sorted(state.planned), state.car_t),
     }  # fmt: skip
 
 
@@ -453,6 +500,8 @@ def as_r5(resource: Resource) -> Resource:
         for suffix in ("DateTime", "Period"):
             if kind in ("MedicationAdministration", "Procedure") and old + suffix in one:
                 one[new + suffix] = one.pop(old + suffix)
+    if kind == "ServiceRequest":
+        one["code"] = {"concept": one["code"]}
     if kind == "AllergyIntolerance":
         one["type"] = {"coding": [{"code": one["type"]}]}
     return one
