@@ -89,6 +89,7 @@ _ROOMS = (
     _Room(),
     _Room(disagreements=1),
     _Room(disagreements=1, burden=False, unknowns=3),
+    _Room(disagreements=1, burden=False, unknowns=3, general_notes=False),
     _Room(disagreements=0, burden=False, unknowns=3, nearest=4),
     _Room(disagreements=0, burden=False, unknowns=3, general_notes=False, nearest=3),
     _Room(disagreements=0, burden=False, unknowns=2, general_notes=False, because=False, nearest=2),

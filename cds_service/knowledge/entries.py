@@ -186,6 +186,7 @@ def component_of(raw: Mapping[str, Any]) -> Component:
                 bars=bool(entry.get("bars", False)),
                 text=text_of(entry["text"]),
                 source=source_of(entry.get("source")),
+                weighs=bool(entry.get("weighs", True)),
             )
             for entry in raw["cautions"]
         ),

@@ -158,6 +158,7 @@ class Caution:
     bars: bool
     text: Text
     source: Source
+    weighs: bool = True  # False: minded and gone on with, no reason to put the regimen behind its equals
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from cds_service.knowledge.types import VERBS, Knowledge, Regimen, Review, Rule, Site, Text
 from cds_service.knowledge.wording import sentence
@@ -112,12 +113,16 @@ class Chooser:
         return [self.judge(regimen) for _, regimen in sorted(self.knowledge.regimens.items())]
 
     def ordered(self, judged: Iterable[Judged]) -> list[Judged]:
-        """Those that fit, best first: by strength, then the de-prioritised last, then their place."""
+        """Those that fit, best first: by strength, then the de-prioritised last, then their place.
+
+        An order rule moves a regimen of its second half behind those of its first half of equal strength,
+        no further, and leaves all others where they are.
+        """
         fits = [one for one in judged if one.fits is not None]
-        behind = {key for asked in fired(self.asked, "order") for key in self._behind(asked.rule, fits)}
-        return sorted(
-            fits, key=lambda one: (one.strength, one.deprioritised or one.regimen in behind, *one.place)
-        )
+        ranked = sorted(fits, key=lambda one: (one.strength, one.deprioritised, *one.place))
+        for asked in fired(self.asked, "order"):
+            ranked = _with_first_before_then(ranked, asked.rule)
+        return ranked
 
     def recommendation(self, judged: Sequence[Judged]) -> Recommendation:
         """Every regimen's judgement as one answer."""
@@ -230,11 +235,6 @@ class Chooser:
             reasons.append(Reason("no-rule", sentence(self.knowledge.definitions, "reason", "no-rule")))
         return reasons
 
-    def _behind(self, rule: Rule, fits: Sequence[Judged]) -> set[str]:
-        """Which of those that fit an order rule puts behind: where none of its first ones fits, none."""
-        keys = {one.regimen for one in fits}
-        return keys.intersection(rule.then.regimens) if keys.intersection(rule.target.regimens) else set()
-
     def _remarks(self) -> list[CautionShown]:
         return [
             CautionShown("", asked.rule.id, remark.text, False, asked.outcome.derived_from)
@@ -265,7 +265,7 @@ class Chooser:
         ]
         # Cautions that concern her stand first, whoever says them.
         shown.sort(key=lambda c: not c.concerns)
-        concerned = any(c.concerns for c in shown) or label.status == "unknown"
+        concerned = any(c.concerns and c.weighs for c in shown) or label.status == "unknown"
         suggested = Suggested(
             regimen=regimen.key,
             rank=0,
@@ -305,7 +305,11 @@ class Chooser:
         alone = any(
             a.rule.target.regimens == (first.regimen,) for a in fired(self.asked, "recommend", "prefer")
         )
-        clear = not any(c.concerns for c in first.cautions) and not first.unknown
+        # Another might stand first, were a datum known: then none is called recommended.
+        open_rules = any(
+            a.outcome.value is None and a.rule.verb in ("recommend", "prefer") for a in self.asked
+        )
+        clear = not any(c.concerns for c in first.cautions) and not first.unknown and not open_rules
         return (replace(first, recommended=alone and clear), *suggested[1:])
 
     def _reviewed(self, suggested: Sequence[Suggested]) -> bool:
@@ -333,6 +337,21 @@ def choose(
     """
     chooser = Chooser(state, knowledge, region, pathway, site)
     return chooser.recommendation(chooser.judge_all())
+
+
+def _with_first_before_then(ranked: Sequence[Judged], rule: Rule) -> list[Judged]:
+    """The order with those of a rule's second half just behind its first half, where they stood before."""
+    found: list[Judged] = []
+    for _, group in groupby(ranked, key=lambda one: one.strength):
+        equals = list(group)
+        firsts = [n for n, one in enumerate(equals) if one.regimen in rule.target.regimens]
+        if firsts:
+            last = firsts[-1]
+            early = [one for one in equals[:last] if one.regimen in rule.then.regimens]
+            kept = [one for one in equals[: last + 1] if one not in early]
+            equals = [*kept, *early, *equals[last + 1 :]]
+        found.extend(equals)
+    return found
 
 
 def fired(asked: Iterable[Asked], *verbs: str) -> Iterable[Asked]:

@@ -32,7 +32,7 @@ class Evaluator:
         self._asked: dict[int, tuple[Condition, Outcome]] = {}
         self._of: dict[str, list[DrugState]] = {}
         self._leaves: Mapping[str, Callable[[Any], Outcome]] = {
-            "prior_lines": lambda a: self._number(state.prior_lines, a, "prior-lines"),
+            "prior_lines": self._lines,
             "exposed_to": lambda a: self._any_of(a, self._exposed),
             "refractory_to": lambda a: self._any_of(a, self._refractory),
             "naive_to": lambda a: _negated(self._any_of(a, self._exposed)),
@@ -78,6 +78,21 @@ class Evaluator:
             decisive = condition.op == "any"
             return _combined([self.ask(child) for child in condition.children], decisive)
         return self._leaves[condition.op](condition.argument)
+
+    def _lines(self, argument: Mapping[str, int]) -> Outcome:
+        """Prior lines; where their number cannot be told, as many as are known to have been begun."""
+        known = self._state.prior_lines
+        if known is not None:
+            return self._number(known, argument, "prior-lines")
+        least = max(len(self._state.lines), 1 if self._state.needs_treatment_choice else 0)
+        open_one = Outcome(None, ("prior-lines",))
+        parts = []
+        for name, limit in argument.items():
+            if name == "at_least":
+                parts.append(Outcome(True) if least >= limit else open_one)
+            else:
+                parts.append(Outcome(False) if least > limit else open_one)
+        return _combined(parts, False)
 
     def _members(self, key: str) -> list[DrugState]:
         found = self._of.get(key)

@@ -55,13 +55,18 @@ def doses_for(
 
 
 def dose_cautions(doses: Iterable[DoseShown], knowledge: Knowledge) -> Iterator[CautionShown]:
-    """What an adjusted dose, or one that the chart hints at and does not settle, asks to be minded."""
+    """What an adjusted dose, or one that the chart hints at and does not settle, asks to be minded.
+
+    A lower dose is given and gone on with: it does not put the regimen behind its equals.
+    """
     for dose in doses:
         if dose.because is not None:
-            yield CautionShown(dose.drug, "dose-adjustment", dose.because, True, dose.derived_from)
+            yield CautionShown(
+                dose.drug, "dose-adjustment", dose.because, True, dose.derived_from, weighs=False
+            )
         for text, references in dose.unsettled:
             told = sentence(knowledge.definitions, "caution", "unknown-bar", text=text)
-            yield CautionShown(dose.drug, "dose-adjustment", told, True, references)
+            yield CautionShown(dose.drug, "dose-adjustment", told, True, references, weighs=False)
 
 
 class Schedule:

@@ -185,19 +185,21 @@ def cautions(
             for words, charted in (("intolerance", state.intolerant), ("allergy", state.allergic)):
                 if key in charted:
                     text = sentence(definitions, "caution", words, drug=drug.name)
-                    yield CautionShown(key, words, text, True, charted[key])
+                    yield CautionShown(key, words, text, True, charted[key], weighs=False)
         for caution in knowledge.cautions(key):
             if caution.when is None:
                 general.append(CautionShown(key, caution.concept, caution.text, False))
                 continue
             outcome = evaluator.ask(caution.when)
             if outcome.value:
-                yield CautionShown(key, caution.concept, caution.text, True, outcome.derived_from)
+                yield CautionShown(
+                    key, caution.concept, caution.text, True, outcome.derived_from, caution.weighs
+                )
             elif outcome.value is None and outcome.derived_from:
                 # The chart names the condition but not how severe: that concerns her. A condition the
                 # chart does not name at all is left to the general cautions and the trace.
                 text = sentence(definitions, "caution", "unknown-bar", text=caution.text)
-                yield CautionShown(key, caution.concept, text, True, outcome.derived_from)
+                yield CautionShown(key, caution.concept, text, True, outcome.derived_from, caution.weighs)
     yield from general
 
 

@@ -34,13 +34,17 @@ class LabelStatus:
 
 @dataclass(frozen=True)
 class CautionShown:
-    """A caution that concerns this patient (``concerns``), or always goes with the drug."""
+    """A caution that concerns this patient (``concerns``), or always goes with the drug.
+
+    One that ``weighs`` puts the regimen behind its equals; another is minded and gone on with.
+    """
 
     drug: str
     concept: str
     text: Text
     concerns: bool
     derived_from: tuple[str, ...] = ()
+    weighs: bool = True
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,7 @@ def rows() -> dict[str, Any]:
         ("BAR-21", "executable", RULES, "avoid all with anti-CD38"),
         ("BAR-29", "executable", RULES, "order all with BCMA-CAR-T before all with BCMA-BsAb"),
         ("BAR-18", "not-executable", RULES, "(lives in pathways/conflicts.yaml)"),
-        ("ORA-19", "executable", "pathways/sequencing/qa-article.yaml", "support d-rd, krd"),
+        ("ORA-19", "executable", "pathways/sequencing/qa-article.yaml", "recommend d-rd, krd"),
         ("ARR-01", "executable", "pathways/sequencing/de-arriba-2022.yaml", "remark"),
         ("X-01", "shown", CONFLICTS, "The Q&A article lists D-VD or KPd here"),
         ("CF-54", "silent", CONFLICTS, "A matter of citation"),

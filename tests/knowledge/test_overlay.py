@@ -143,8 +143,8 @@ def test_the_hospital_prefers_its_own_regimen_at_first_relapse(knowledge, hospit
     naive = "lenalidomide-refractory-anti-cd38-naive"
     ours = answered(knowledge, naive).suggested
     theirs = answered(hospital, naive).suggested
-    assert [one.regimen for one in ours][:6] == ["isa-kd", "d-pd", "d-kd", "p-vd", "cilta-cel", "d-vd"]
-    assert [one.regimen for one in theirs][:3] == ["d-pd", "p-vd", "d-vd"]
+    assert [one.regimen for one in ours][:6] == ["isa-kd", "d-pd", "d-kd", "p-vd", "s-vd", "cilta-cel"]
+    assert [one.regimen for one in theirs][:3] == ["d-pd", "p-vd", "s-vd"]
     assert (theirs[0].rules[0], theirs[0].recommended) == ("OUR-01", True)
 
 

@@ -58,7 +58,7 @@ def test_a_rule_is_a_sentence_with_its_source_and_its_clashes() -> None:
             "ORA-19",
             [
                 "ORA-19 (rule of qa-article)",
-                "Supports DRd and KRd, where: one or two prior lines; refractory to bortezomib.",
+                "Recommends DRd and KRd, where: one or two prior lines; refractory to bortezomib.",
                 "In default only where also: not refractory to lenalidomide; not refractory to anti-CD38 "
                 "antibodies; one prior line (X-08, X-06, X-09); allows DRd and KRd at most",
             ],
@@ -70,7 +70,7 @@ def test_a_rule_is_a_sentence_with_its_source_and_its_clashes() -> None:
                 "In default only where also: not refractory to lenalidomide",
             ],
         ),
-        ("ORA-24", ["In default not taken"]),
+        ("ORA-02", ["In default not taken"]),
         (
             "BAR-29",
             [
@@ -196,7 +196,7 @@ def test_a_regimen_has_all_that_a_prescriber_asks() -> None:
         "  BAR-08        supports D-PD, where: refractory to lenalidomide; one or two prior",
         "                lines; not refractory to anti-CD38 antibodies.",
         "                barila-2025; in default: as it stands",
-        "  ORA-21        supports D-PD, where: at least three prior lines; refractory to",
+        "  ORA-21        recommends D-PD, where: at least three prior lines; refractory to",
         "                lenalidomide.",
         "                qa-article; in default: not taken",
         "OTHER RULES ABOUT IT",

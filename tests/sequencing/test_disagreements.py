@@ -27,8 +27,9 @@ def told(knowledge, sketch, region="EMA", pathway="default"):
 
 CASES = [
     # case, state, region, pathway, told, not told
-    ("first relapse after lenalidomide", FIRST, "EMA", "default", ["X-01", "X-02", "X-13", "CF-45", "CF-59"],
-     ["X-06", "X-10", "X-15", "X-09", "X-07"]),
+    ("first relapse after lenalidomide", FIRST, "EMA", "default", ["X-01", "X-02", "X-13", "CF-59"],
+     ["X-06", "X-10", "X-15", "X-09", "X-07", "CF-45"]),
+    ("the old label of intravenous daratumumab is one of the US", FIRST, "FDA", "default", ["CF-45"], []),
     ("an anti-CD38 antibody used up", DOUBLE, "EMA", "default", ["X-06", "X-10", "X-11", "X-15", "X-17"],
      ["X-01", "X-02", "CF-45"]),
     ("no Bela-PD label in the US, yet the clash stands", DOUBLE, "FDA", "default", ["X-10"], ["X-01"]),
@@ -60,7 +61,8 @@ def test_every_clash_that_has_a_sentence_is_told_to_some_patient(knowledge):
         key
         for sketch in states
         for pathway in ("default", "qa-article", "de-arriba-2022")
-        for key in told(knowledge, sketch, "EMA", pathway)
+        for region in ("EMA", "FDA")
+        for key in told(knowledge, sketch, region, pathway)
     }
     assert {c.id for c in knowledge.conflicts if c.says} <= found
 

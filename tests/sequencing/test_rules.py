@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
+from itertools import groupby
 
 import pytest
 
 from cds_service.knowledge.load import read_yaml, root
 from cds_service.knowledge.types import VERBS, Site
 from cds_service.patient.state import derive
+from cds_service.patient.types import Status
 from cds_service.record import AllergyFact, ComorbidityFact, DateSpan, Measurement
 from cds_service.sequencing.choose import Chooser, choose
+from cds_service.sequencing.sketch import Given, Sketch, sketched
 from cds_service.sequencing.worlds import undecided, with_weighed_unknowns
 from tests.chart import chart, given, procedure, regimen, response
 
@@ -58,7 +62,7 @@ CASES = [
         "lenalidomide stopped for rash, relapse a year later",
         "EMA",
         [*regimen("lenalidomide dexamethasone", "2024-01-10", "2025-08-20", "toxicity"), PD],
-        ["d-vd", "p-vd", "kd", "isa-kd", "d-kd", "s-vd"],
+        ["d-vd", "p-vd", "isa-kd", "d-kd", "s-vd", "kd"],
         "CHIM-1",
     ),
     (
@@ -69,7 +73,7 @@ CASES = [
             given("lenalidomide", "2020-01-10"),
             PD,
         ],
-        ["isa-kd", "d-kd", "d-vd", "kd", "s-vd"],
+        ["isa-kd", "d-kd", "d-vd", "s-vd", "p-vd", "kd"],
         "BAR-T1",
     ),
     (
@@ -273,8 +277,10 @@ def test_transplant_and_time_after_it_gate_melflufen(knowledge):
 )
 def test_every_statement_of_a_source_stands_in_its_own_order(pathway, ids):
     raw = read_yaml((root() / f"pathways/sequencing/{pathway}.yaml").read_text(encoding="utf-8"))
-    beyond_the_table = {"BAR-T1"}  # the review's own Table 1, for whom no numbered rule speaks
-    assert [rule["id"] for rule in raw["rules"] if rule["id"] not in beyond_the_table] == ids
+    table_1 = {"BAR-T1", "BAR-T2"}  # the review's own table, for whom no numbered rule speaks
+    # BAR-12b says the second half of the statement of BAR-12 and stands right behind it.
+    numbered = [rule["id"].rstrip("b") for rule in raw["rules"] if rule["id"] not in table_1]
+    assert [key for key, _ in groupby(numbered)] == ids
     assert all(("not_executable" in r) or sum(verb in r for verb in VERBS) == 1 for r in raw["rules"])
 
 
@@ -307,3 +313,63 @@ def test_a_second_bcma_car_t_is_avoided(knowledge):
         PD,
     ]
     assert "avoided-by-rule" in _codes(suggest(knowledge, facts), "cilta-cel")
+
+
+def _of(knowledge, sketch, region="EMA"):
+    return choose(sketched(sketch, knowledge, AS_OF), knowledge, region, "default")
+
+
+TRIPLE = {name: Given(Status.REFRACTORY) for name in ("lenalidomide", "bortezomib", "daratumumab")}
+
+
+@pytest.mark.parametrize(
+    ("case", "sketch", "before", "behind"),
+    [
+        ("of two CAR-T products cilta-cel", Sketch(drugs=TRIPLE, prior_lines=3), "cilta-cel", "ide-cel"),
+        (
+            "low performance status: talquetamab before the BCMA bispecifics",
+            Sketch(drugs=TRIPLE, prior_lines=4, ecog=2, car_t="not-feasible"),
+            "talquetamab",
+            "teclistamab",
+        ),
+        (
+            "hypogammaglobulinaemia is replaced: no regimen falls behind for it",
+            Sketch(drugs={"lenalidomide": Given(Status.REFRACTORY, 0)}, labs={"igg": 300}),
+            "isa-kd",
+            "kd",
+        ),
+    ],
+)
+def test_what_stands_before_what(knowledge, case, sketch, before, behind):
+    keys = [one.regimen for one in _of(knowledge, sketch).suggested]
+    assert keys.index(before) < keys.index(behind)
+
+
+def test_an_order_rule_leaves_the_others_where_they_were(knowledge):
+    """Talquetamab stands before BCMA bispecifics, not before all that they stood beside."""
+    default = knowledge.pathways["default"]
+    without = replace(default, rules=tuple(rule for rule in default.rules if rule.id != "BAR-32b"))
+    unordered = replace(knowledge, pathways={**knowledge.pathways, "default": without})
+    after_bcma = {**TRIPLE, "belantamab-mafodotin": Given(Status.REFRACTORY, 24)}
+    sketch = Sketch(drugs=after_bcma, prior_lines=4, has=(("low-ejection-fraction", ""),))
+
+    def others(known):
+        keys = [one.regimen for one in _of(known, sketch).suggested]
+        return [key for key in keys if key not in ("teclistamab", "elranatamab", "linvoseltamab")]
+
+    assert "talquetamab" in others(knowledge)
+    assert others(knowledge) == others(unordered)
+
+
+def test_none_is_recommended_while_a_rule_that_would_lead_is_open(knowledge):
+    known = Sketch(drugs={"lenalidomide": Given(Status.REFRACTORY), "daratumumab": Given(Status.REFRACTORY)})
+    open_one = replace(known, prior_lines=None)
+    assert [one.regimen for one in _of(knowledge, known).suggested if one.recommended] == ["s-vd"]
+    assert not any(one.recommended for one in _of(knowledge, open_one).suggested)
+
+
+def test_where_the_lines_cannot_be_counted_one_at_least_is_known(knowledge):
+    sketch = Sketch(drugs={"lenalidomide": Given(Status.REFRACTORY)}, prior_lines=None)
+    trace = {(step.regimen, step.step): step.outcome.value for step in _of(knowledge, sketch).trace}
+    assert trace["kd", "gate:label"] is True  # from one prior line on
+    assert trace["d-pd", "rule:BAR-15"] is None  # exactly one

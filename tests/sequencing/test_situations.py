@@ -80,5 +80,5 @@ def test_what_is_not_suggested(knowledge, situation, region, absent):
 def test_newer_options_stand_behind_and_are_marked_as_newer(knowledge):
     suggested = answered(knowledge, "lenalidomide-refractory-anti-cd38-naive", "FDA").suggested
     newer = [one.regimen for one in suggested if one.newer]
-    assert newer == ["iber-dd", "tec-dara"]
+    assert newer == ["tec-dara", "iber-dd"]
     assert all(one.strength == "allow" for one in suggested if one.newer)
