@@ -143,3 +143,39 @@ def test_cells_stand_before_bispecifics_against_the_same_target(knowledge):
 def test_without_cells_bispecifics_are_not_put_behind(knowledge):
     order = [one.regimen for one in answer(knowledge, replace(LATE, car_t="not-feasible")).suggested]
     assert order.index("teclistamab") < order.index("talquetamab")
+
+
+MINDED = [
+    # what prophylaxis, replacement or another dose answers, of what the patient before has
+    ("hepatitis B", FIRST, {"has": (("hepatitis-b", ""),)}),
+    ("hepatitis B, late", LATE, {"has": (("hepatitis-b", ""),)}),
+    ("low immunoglobulins", LATE, {"labs": {"igg": 300.0}}),
+    ("a thrombosis in the history", FIRST, {"has": (("venous-thromboembolism", ""),)}),
+    ("diabetes", FIRST, {"has": (("diabetes", ""),)}),
+]
+
+
+@pytest.mark.parametrize(("case", "before", "added"), MINDED, ids=[m[0] for m in MINDED])
+@pytest.mark.parametrize("region", ["EMA", "FDA"])
+def test_what_prophylaxis_or_replacement_answers_is_told_and_moves_no_regimen(
+    knowledge, case, before, added, region
+):
+    plain = answer(knowledge, before, region).suggested
+    minded = answer(knowledge, replace(before, **added), region).suggested
+    assert [one.regimen for one in minded] == [one.regimen for one in plain]
+    assert any(caution.concerns for one in minded for caution in one.cautions)
+
+
+WEIGHED = [
+    # what no prophylaxis answers, of what the patient before has, the regimen that goes back for it
+    ("heart failure and carfilzomib", FIRST, {"has": (("heart-failure", "NYHA-II"),)}, "isa-kd"),
+    ("COPD and an anti-CD38 antibody", FIRST, {"has": (("copd", ""),)}, "isa-kd"),
+    ("neuropathy and bortezomib", FIRST, {"has": (("peripheral-neuropathy", "grade-1"),)}, "p-vd"),
+]
+
+
+@pytest.mark.parametrize(("case", "before", "added", "regimen"), WEIGHED, ids=[w[0] for w in WEIGHED])
+def test_what_no_prophylaxis_answers_weighs(knowledge, case, before, added, regimen):
+    found = answer(knowledge, replace(before, **added)).suggested
+    weighing = [c for one in found if one.regimen == regimen for c in one.cautions if c.concerns and c.weighs]
+    assert weighing
