@@ -10,6 +10,7 @@ import pytest
 from cds_service.knowledge.types import Site
 from cds_service.patient.types import Status
 from cds_service.sequencing.choose import choose
+from cds_service.sequencing.conditions import Evaluator
 from cds_service.sequencing.sketch import Given, Sketch, sketched, with_drug
 
 AS_OF = date(2026, 11, 30)
@@ -143,6 +144,51 @@ def test_cells_stand_before_bispecifics_against_the_same_target(knowledge):
 def test_without_cells_bispecifics_are_not_put_behind(knowledge):
     order = [one.regimen for one in answer(knowledge, replace(LATE, car_t="not-feasible")).suggested]
     assert order.index("teclistamab") < order.index("talquetamab")
+
+
+# Every regimen that the label of a region allows or may allow, whatever rule would speak for it.
+IN_USE = ("authorised", "authorised-conditional", "accelerated", "positive-opinion")
+
+
+def test_every_drug_of_a_regimen_in_use_says_something_of_pregnancy(knowledge):
+    expecting = Evaluator(
+        sketched(Sketch(has=(("pregnancy", ""),), age=38), knowledge, AS_OF), knowledge, "EMA"
+    )
+    silent = {
+        drug
+        for regimen in knowledge.regimens.values()
+        if any(entry.status in IN_USE for entry in regimen.labels)
+        for drug in (*regimen.components, *regimen.supporting)
+        if not any(
+            caution.concept == "pregnancy" and expecting.ask(caution.when).value
+            for caution in knowledge.cautions(drug)
+        )
+    }
+    assert silent == set()
+
+
+EXPECTING = [
+    ("lenalidomide-refractory first relapse", FIRST),
+    ("anti-CD38-refractory first relapse", with_drug(FIRST, "daratumumab", R, 0)),
+    ("first relapse that lenalidomide still controls", replace(FIRST, drugs={"bortezomib": Given(R)})),
+    ("triple-class exposed after two lines", replace(LATE, prior_lines=2)),
+    ("late", LATE),
+    ("late, without CAR-T", replace(LATE, car_t="not-feasible")),
+    ("late, after BCMA", with_drug(LATE, "teclistamab", R, 14)),
+]
+
+
+@pytest.mark.parametrize(("case", "before"), EXPECTING, ids=[e[0] for e in EXPECTING])
+@pytest.mark.parametrize("region", ["EMA", "FDA"])
+@pytest.mark.parametrize("pathway", ["default", "barila-2025", "qa-article", "de-arriba-2022"])
+def test_a_pregnant_woman_gets_no_suggestion_that_is_silent_on_pregnancy(
+    knowledge, case, before, region, pathway
+):
+    expecting = replace(before, has=(("pregnancy", ""),), age=38)
+    for one in answer(knowledge, expecting, region, pathway).suggested:
+        of_pregnancy = [c for c in one.cautions if c.concept == "pregnancy"]
+        assert of_pregnancy, one.regimen
+        assert all(caution.concerns and caution.weighs for caution in of_pregnancy), one.regimen
 
 
 MINDED = [
