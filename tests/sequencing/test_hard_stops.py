@@ -225,3 +225,67 @@ def test_what_no_prophylaxis_answers_weighs(knowledge, case, before, added, regi
     found = answer(knowledge, replace(before, **added)).suggested
     weighing = [c for one in found if one.regimen == regimen for c in one.cautions if c.concerns and c.weighs]
     assert weighing
+
+
+LIMITS = [
+    # drug, what is charted, whether it is told, for which concept
+    ("pomalidomide", {"labs": {"neutrophils-abs": 0.4}}, "cytopenia", True),
+    ("pomalidomide", {"labs": {"neutrophils-abs": 0.5}}, "cytopenia", False),
+    ("pomalidomide", {"labs": {"platelets": 49.0}}, "cytopenia", True),
+    ("pomalidomide", {"labs": {"platelets": 50.0}}, "cytopenia", False),
+    ("lenalidomide", {"labs": {"neutrophils-abs": 0.9}}, "cytopenia", True),
+    ("lenalidomide", {"labs": {"platelets": 50.0}}, "cytopenia", False),
+    ("ixazomib", {"labs": {"neutrophils-abs": 0.9}}, "cytopenia", True),
+    ("ixazomib", {"labs": {"platelets": 74.0}}, "cytopenia", True),
+    ("ixazomib", {"labs": {"platelets": 75.0}}, "cytopenia", False),
+    ("bortezomib", {"labs": {"platelets": 24.0}}, "cytopenia", True),
+    ("bortezomib", {"labs": {"platelets": 25.0}}, "cytopenia", False),
+    ("carfilzomib", {"labs": {"lvef": 45.0}}, "low-ejection-fraction", True),
+    ("carfilzomib", {"labs": {"lvef": 50.0}}, "low-ejection-fraction", False),
+    ("carfilzomib", {"has": (("myocardial-infarction", "old"),)}, "cardiac", True),
+    ("carfilzomib", {"has": (("dialysis", ""),)}, "renal-impairment", True),
+    ("carfilzomib", {"ecog": 2}, "fitness", True),
+    ("carfilzomib", {"ecog": 1}, "fitness", False),
+    ("carfilzomib", {"has": (("frailty", ""),)}, "fitness", True),
+    ("daratumumab", {"labs": {"fev1-percent": 49.0}}, "respiratory", True),
+    ("isatuximab", {"labs": {"fev1-percent": 50.0}}, "respiratory", False),
+    ("idecabtagene-vicleucel", {"ecog": 2}, "fitness", True),
+    ("ciltacabtagene-autoleucel", {"labs": {"lvef": 38.0}}, "heart-failure", True),
+    ("teclistamab", {"drugs": {"elranatamab": Given(R, 12)}}, "bcma-refractory", True),
+    ("teclistamab", {"drugs": {"elranatamab": Given(E, 12)}}, "bcma-refractory", False),
+    ("teclistamab", {"drugs": {"ciltacabtagene-autoleucel": Given(R, 12)}}, "bcma-refractory", False),
+    ("belantamab-mafodotin", {"has": (("corneal-disease", "grade-1"),)}, "ocular", True),
+]
+
+
+@pytest.mark.parametrize(("drug", "charted", "concept", "told"), LIMITS)
+def test_a_limit_of_the_label_is_told_from_where_it_holds_and_weighs(knowledge, drug, charted, concept, told):
+    asked = Evaluator(sketched(Sketch(**charted), knowledge, AS_OF), knowledge, "EMA")
+    weighing = [
+        caution
+        for caution in knowledge.cautions(drug)
+        if caution.concept == concept and caution.when is not None and caution.weighs and not caution.bars
+    ]
+    assert any(asked.ask(caution.when).value for caution in weighing) is told
+
+
+BARRED = [
+    # case, drug, what is charted, whether the drug is barred
+    ("severe corneal disease", "belantamab-mafodotin", {"has": (("corneal-disease", "grade-3"),)}, True),
+    ("mild corneal disease", "belantamab-mafodotin", {"has": (("corneal-disease", "grade-2"),)}, False),
+    ("corneal disease of unknown grade", "belantamab-mafodotin", {"has": (("corneal-disease", ""),)}, False),
+    ("an infarction of this year", "carfilzomib", {"has": (("myocardial-infarction", "recent"),)}, True),
+    ("an old infarction", "carfilzomib", {"has": (("myocardial-infarction", "old"),)}, False),
+    ("platelets of 70", "bendamustine", {"labs": {"platelets": 70.0}}, True),
+    ("leukocytes of 2.5", "bendamustine", {"labs": {"leukocytes": 2.5}}, True),
+    ("breast-feeding", "bendamustine", {"has": (("lactation", ""),)}, True),
+    ("breast-feeding", "cyclophosphamide", {"has": (("lactation", ""),)}, True),
+    ("an active serious infection", "cyclophosphamide", {"has": (("serious-infection", ""),)}, True),
+]
+
+
+@pytest.mark.parametrize(("case", "drug", "charted", "barred"), BARRED)
+def test_what_bars_a_drug(knowledge, case, drug, charted, barred):
+    asked = Evaluator(sketched(Sketch(**charted), knowledge, AS_OF), knowledge, "EMA")
+    bars = [caution.when for caution in knowledge.cautions(drug) if caution.bars]
+    assert any(asked.ask(when).value for when in bars) is barred
