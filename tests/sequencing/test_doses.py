@@ -10,6 +10,7 @@ import pytest
 from cds_service.patient.types import Status
 from cds_service.sequencing.conditions import Evaluator
 from cds_service.sequencing.doses import dose_cautions, doses_for, schedules
+from cds_service.sequencing.evidence import evidence_for
 from cds_service.sequencing.sketch import Given, Sketch, sketched
 
 AS_OF = date(2026, 11, 30)
@@ -135,3 +136,18 @@ def test_teclistamab_steps_on_the_days_of_the_region(knowledge):
     assert [(row.amount, row.days) for row in europe[:2]] == [(0.06, (1,)), (0.3, (3,))]
     america = doses(knowledge, "teclistamab", region="FDA")["teclistamab"].rows
     assert america[1].days_text.startswith("4")
+
+
+@pytest.mark.parametrize(
+    ("region", "days"), [("EMA", [(1,), (3,), (5,)]), ("FDA", [(1,), (4,), (7,)])], ids=["EMA", "FDA"]
+)
+def test_talquetamab_is_ordered_by_the_schedule_of_the_figure_shown(knowledge, region, days):
+    """The labels give a weekly schedule too and prefer neither; another schedule's figure would mislead."""
+    rows = doses(knowledge, "talquetamab", region=region)["talquetamab"].rows
+    assert [row.amount for row in rows] == [0.01, 0.06, 0.4, 0.8]
+    assert [row.days for row in rows if row.step_up] == days
+    asked = Evaluator(sketched(PATIENT, knowledge, AS_OF), knowledge, region)
+    shown = knowledge.evidence[evidence_for("talquetamab", asked, knowledge)[0]]
+    assert "0.8 mg/kg every 2 weeks" in shown.results[0].headline.en
+    told = [dose.amount for dose in knowledge.regimens["talquetamab"].doses if dose.alternative]
+    assert 0.4 in told
