@@ -23,7 +23,6 @@ from cds_service.knowledge.saying import Saying
 from cds_service.knowledge.types import Knowledge, Source
 from cds_service.patient.types import PatientState, Status
 from cds_service.sequencing.choose import Chooser
-from cds_service.sequencing.evidence import headline
 from cds_service.sequencing.sketch import sketch_of, sketched
 from cds_service.sequencing.soundness import DEFAULT
 from cds_service.sequencing.space import NOTHING, Walked, compared, points, size, walk
@@ -130,7 +129,7 @@ class _Situations:
         self._field("state", self._state(state))
         self._field("source", _cited(entry["source"]))
         for one in answer.suggested[:_SHOWN]:
-            self._suggestion(one, state, region)
+            self._suggestion(one)
         more = [self._say.regimen(one.regimen) for one in answer.suggested[_SHOWN:]]
         if more:
             self._field("also-fits", self._say.listed(more))
@@ -158,9 +157,8 @@ class _Situations:
                 parts.append(self._say.word(status.value, "situation", drugs=self._say.listed(sorted(named))))
         return "; ".join(parts)
 
-    def _suggestion(self, one: Suggested, state: PatientState, region: str) -> None:
-        row = self._known.evidence.get(one.evidence[0]) if one.evidence else None
-        shown = self._say.text(headline(row, state, region, self._known)) if row else ""
+    def _suggestion(self, one: Suggested) -> None:
+        shown = self._say.text(one.headlines[0]) if one.headlines else ""
         newer = f" ({self._say.word('newer', 'situation')})" if one.newer else ""
         because = self._say.text(one.because)
         told = f"{self._say.regimen(one.regimen)}{newer}: {because} [{', '.join(one.rules)}]"

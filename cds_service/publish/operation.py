@@ -168,6 +168,9 @@ class _Reading:
             return ""
         place, text = self._text("canonical")
         found = self._first("planDefinition")
+        if found is not None and "canonical" in self._named:
+            self._fault("says by canonical, too, which plan is meant: give one of the two", found[0])
+            return ""
         if found is not None:
             place, one = found
             resource = one.get("resource")
