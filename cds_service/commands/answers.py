@@ -20,7 +20,7 @@ from cds_service.commands.ending import FINDINGS, plainly
 from cds_service.commands.layout import Page, terminal_width
 from cds_service.knowledge.load import load
 from cds_service.knowledge.saying import Saying
-from cds_service.knowledge.types import Knowledge, Source
+from cds_service.knowledge.types import REGIONS, Knowledge, Source
 from cds_service.patient.types import PatientState, Status
 from cds_service.sequencing.choose import Chooser
 from cds_service.sequencing.sketch import sketch_of, sketched
@@ -49,7 +49,7 @@ def _today(given: datetime | None) -> date:
 # ---- situations ------------------------------------------------------------------------------------------
 @click.command("situations")
 @click.argument("names", nargs=-1)
-@click.option("--region", type=click.Choice(["EMA", "FDA"]), help="Only this region.")
+@click.option("--region", type=click.Choice(REGIONS), help="Only this region.")
 @click.option("--pathway", default=DEFAULT, show_default=True, help="Pathway id.")
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Day of the labels; default today in UTC.")
 @click.option("--language", type=click.Choice(["en", "it"]), help="Language of the texts.")

@@ -70,6 +70,9 @@ class Condition:
     argument: Any = None  # leaf only: as written in the file
 
 
+REGIONS = ("EMA", "FDA")
+"""Whose labels can count; settings.py names them once more, as a type."""
+
 Limit = tuple[str, float]
 """How a condition limits a number: ("at_least", 30.0)."""
 

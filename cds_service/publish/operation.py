@@ -12,13 +12,12 @@ from cds_service.cards.wording import LANGUAGES
 from cds_service.errors import BadRequest, Fault
 from cds_service.fhir.accessors import local_part, usable_id
 from cds_service.fhir.read import Resources, is_about, resources_of
-from cds_service.knowledge.types import Knowledge
+from cds_service.knowledge.types import REGIONS, Knowledge
 from cds_service.publish.capability import IGNORED_INPUTS
 
 _TEXTS = ("valueString", "valueId", "valueCode", "valueUri", "valueCanonical", "valueDate")
 _ONCE = ("subject", "planDefinition", "canonical", "encounter", "userLanguage", "region", "asOf", "pathway")
 _REPEATED = ("data",)
-REGIONS = ("EMA", "FDA")
 _MOST_FAULTS = 20
 
 

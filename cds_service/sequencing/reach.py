@@ -14,14 +14,13 @@ from itertools import chain, combinations, islice, product
 from typing import Any
 
 from cds_service.knowledge.limits import less_severe
-from cds_service.knowledge.types import Condition, Knowledge, Regimen, Rule, Site, within
+from cds_service.knowledge.types import REGIONS, Condition, Knowledge, Regimen, Rule, Site, within
 from cds_service.patient.types import Status
 from cds_service.sequencing.choose import SPEAKING, Chooser
 from cds_service.sequencing.conditions import OF_ONE_LINE, Evaluator
 from cds_service.sequencing.labelling import AUTHORISED
 from cds_service.sequencing.sketch import Given, Sketch, sketched
 
-REGIONS = ("EMA", "FDA")
 _MOST_WAYS = 400
 _MOST_STATES = 200
 """Limits of the search: of the ways in which a condition can hold, and of the choices of drugs within one."""

@@ -135,7 +135,7 @@ def _world(
 
 # The states the patient might be in -----------------------------------------------------------------------
 def settled(state: PatientState, datum: str, knowledge: Knowledge) -> _States:
-    """The states the patient might be in by this datum, each named; at least one of each answer it can make."""
+    """The states the patient might be in by this datum, named; one at least of each answer it can make."""
     kind, _, key = datum.partition(":")
     settle = _WAYS.get(kind)
     return settle(state, key, knowledge) if settle else iter(())
