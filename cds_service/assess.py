@@ -130,7 +130,7 @@ class Assessor:
         weighed = undecided(chooser, judged)
         recommendation = replace(chooser.recommendation(judged), undecided=weighed)
         state = with_weighed_unknowns(state, weighed, self.knowledge, question.language)
-        shown = answer(question.moment, record, state, recommendation, self.knowledge)
+        shown = answer(question.moment, record, state, chooser.evaluator, question.region, self.knowledge)
         cards = self._renderer.cards(
             record,
             state,

@@ -24,6 +24,7 @@ from cds_service.demo import bundle_of, region_of
 from cds_service.errors import BadRequest
 from cds_service.fhir.read import ManyPatients, resources_of
 from cds_service.knowledge.load import load
+from cds_service.knowledge.types import REGIONS
 from cds_service.settings import Settings, load_settings, unknown_variables
 
 
@@ -57,7 +58,7 @@ def _as_of(_: click.Context, __: click.Parameter, value: str | None) -> date | N
 
 @main.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("--region", type=click.Choice(["EMA", "FDA"]), help="Whose labels count.")
+@click.option("--region", type=click.Choice(REGIONS), help="Whose labels count.")
 @click.option("--pathway", help="Pathway id.")
 @click.option("--as-of", callback=_as_of, metavar="YYYY-MM-DD", help="Evaluation date; default today in UTC.")
 @click.option("--patient", help="Id of the patient, where a Bundle holds several.")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from cds_service.knowledge.types import REGIONS
+
 
 def bundle_of(patient: Mapping[str, Any]) -> dict[str, Any]:
     """The chart as a Bundle, with the orders being drafted, if any, as entries of status draft."""
@@ -18,7 +20,7 @@ def bundle_of(patient: Mapping[str, Any]) -> dict[str, Any]:
 def region_of(patient: Mapping[str, Any], otherwise: str = "EMA") -> str:
     """The region the file means; ``otherwise`` where any will do."""
     region = str(patient.get("region", ""))
-    return region if region in ("EMA", "FDA") else otherwise
+    return region if region in REGIONS else otherwise
 
 
 def query_of(patient: Mapping[str, Any]) -> str:

@@ -26,8 +26,8 @@ from cds_service.knowledge.words import in_words
 from cds_service.sequencing.doses import STANDARD, Schedule, schedules
 from cds_service.sequencing.types import DoseShown
 
-OPEN = "open"
-"""The standard schedule where it is not known whether another is hers: the order names the others."""
+_OPEN = "?"
+"""Behind the name of a schedule where it is not known whether another is hers: the order names the others."""
 
 UCUM = "http://unitsofmeasure.org"
 _UCUM_UNITS = frozenset({"mg", "g", "mg/kg", "mg/m2", "ug", "ug/kg"})
@@ -105,17 +105,15 @@ class Orders:
     ) -> Iterator[dict[str, Any]]:
         """One ``create`` action for each drug of the regimen, the defining drug first.
 
-        ``doses`` say which of its schedules each drug has for this patient. Where that is not known it is
-        the standard one, and the order says for whom another stands. Nothing where the patient's id is not
+        ``doses`` say which of its schedules each drug has for this patient; where another may be hers, or a
+        dose lower still, the order says for whom that stands. Nothing where the patient's id is not
         known: an order must say whom it is for.
         """
         if not recipient.subject:
             return
-        variants = {
-            dose.drug: OPEN if dose.depends_on and not dose.variant else dose.variant for dose in doses
-        }
+        variants = {dose.drug: f"{dose.variant}{_OPEN if dose.depends_on else ''}" for dose in doses}
         for drug in self._knowledge.regimens[regimen].components:
-            order = self._ready[regimen, drug, region, language][variants.get(drug, OPEN)]
+            order = self._ready[regimen, drug, region, language][variants.get(drug, f"{STANDARD}{_OPEN}")]
             resource = orjson.loads(order.resource)
             resource["subject"] = {"reference": recipient.subject}
             resource["authoredOn"] = recipient.authored_on.isoformat()
@@ -140,9 +138,9 @@ class Orders:
                 and (not dose.regions or region in dose.regions)
             )
             yield chosen.name, self._order(regimen, drug, region, language, _Schedules(chosen, other))
-            if chosen.name == STANDARD:
-                undecided = _Schedules(chosen, other, tuple(known[1:]))
-                yield OPEN, self._order(regimen, drug, region, language, undecided)
+            others = tuple(one for one in known[1:] if one is not chosen and one.may_replace(chosen))
+            undecided = _Schedules(chosen, other, others)
+            yield f"{chosen.name}{_OPEN}", self._order(regimen, drug, region, language, undecided)
 
     def _order(
         self, regimen: Regimen, drug_key: str, region: str, language: str, schedules: _Schedules
@@ -273,7 +271,7 @@ class Orders:
             regimen=regimen.display,
             cycle=self.word("cycle", regimen.cycle, language),
             # A lower dose for the old stands here too: some clients show nothing but this.
-            other=self._others(schedules, language, adjusted=False),
+            other=self._others(schedules, language, adjusted=schedules.chosen.adjustment is not None),
         )
 
     def _notes(self, regimen: Regimen, drug: Drug, schedules: _Schedules, language: str) -> Iterator[str]:

@@ -30,7 +30,6 @@ from cds_service.knowledge.types import Knowledge, Pathway, Rule, Source, Text
 from cds_service.knowledge.wording import sentence
 from cds_service.patient.types import Certainty, DrugState, PatientState, Status, Unknown
 from cds_service.record import PREFETCH_KEYS, ClinicalRecord, Completeness, DrugFact, Issue, Severity
-from cds_service.sequencing.evidence import headline
 from cds_service.sequencing.types import (
     Answer,
     CautionShown,
@@ -504,10 +503,9 @@ class _Told:
                 yield self._text("sequencing/detail/row-short", **values, cautions=marks)
 
     def _evidence(self, suggested: Suggested) -> str:
-        row = self._knowledge.evidence.get(suggested.evidence[0]) if suggested.evidence else None
-        if row is None:
+        if not suggested.headlines:
             return self._text("phrases/evidence/none")
-        return self._in_language(headline(row, self._state, self._recommendation.region, self._knowledge))
+        return self._in_language(suggested.headlines[0])
 
     def _caution_lines(self, cautions: _Numbered, room: _Room) -> Iterator[str]:
         for number, caution in enumerate(cautions.listed, start=1):

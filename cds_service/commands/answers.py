@@ -20,10 +20,9 @@ from cds_service.commands.ending import FINDINGS, plainly
 from cds_service.commands.layout import Page, terminal_width
 from cds_service.knowledge.load import load
 from cds_service.knowledge.saying import Saying
-from cds_service.knowledge.types import Knowledge, Source
+from cds_service.knowledge.types import REGIONS, Knowledge, Source
 from cds_service.patient.types import PatientState, Status
 from cds_service.sequencing.choose import Chooser
-from cds_service.sequencing.evidence import headline
 from cds_service.sequencing.sketch import sketch_of, sketched
 from cds_service.sequencing.soundness import DEFAULT
 from cds_service.sequencing.space import NOTHING, Walked, compared, points, size, walk
@@ -50,7 +49,7 @@ def _today(given: datetime | None) -> date:
 # ---- situations ------------------------------------------------------------------------------------------
 @click.command("situations")
 @click.argument("names", nargs=-1)
-@click.option("--region", type=click.Choice(["EMA", "FDA"]), help="Only this region.")
+@click.option("--region", type=click.Choice(REGIONS), help="Only this region.")
 @click.option("--pathway", default=DEFAULT, show_default=True, help="Pathway id.")
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Day of the labels; default today in UTC.")
 @click.option("--language", type=click.Choice(["en", "it"]), help="Language of the texts.")
@@ -130,7 +129,7 @@ class _Situations:
         self._field("state", self._state(state))
         self._field("source", _cited(entry["source"]))
         for one in answer.suggested[:_SHOWN]:
-            self._suggestion(one, state, region)
+            self._suggestion(one)
         more = [self._say.regimen(one.regimen) for one in answer.suggested[_SHOWN:]]
         if more:
             self._field("also-fits", self._say.listed(more))
@@ -158,9 +157,8 @@ class _Situations:
                 parts.append(self._say.word(status.value, "situation", drugs=self._say.listed(sorted(named))))
         return "; ".join(parts)
 
-    def _suggestion(self, one: Suggested, state: PatientState, region: str) -> None:
-        row = self._known.evidence.get(one.evidence[0]) if one.evidence else None
-        shown = self._say.text(headline(row, state, region, self._known)) if row else ""
+    def _suggestion(self, one: Suggested) -> None:
+        shown = self._say.text(one.headlines[0]) if one.headlines else ""
         newer = f" ({self._say.word('newer', 'situation')})" if one.newer else ""
         because = self._say.text(one.because)
         told = f"{self._say.regimen(one.regimen)}{newer}: {because} [{', '.join(one.rules)}]"

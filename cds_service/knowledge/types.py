@@ -5,7 +5,8 @@ Plain dataclasses, filled by :mod:`cds_service.knowledge.load` after the JSON Sc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -67,6 +68,26 @@ class Condition:
     op: str  # "all", "any", "not", or the leaf's name
     children: tuple[Condition, ...] = ()
     argument: Any = None  # leaf only: as written in the file
+
+
+REGIONS = ("EMA", "FDA")
+"""Whose labels can count; settings.py names them once more, as a type."""
+
+Limit = tuple[str, float]
+"""How a condition limits a number: ("at_least", 30.0)."""
+
+LIMITS: Mapping[str, Callable[[float, float], bool]] = {
+    "exactly": operator.eq,
+    "at_least": operator.ge,
+    "at_most": operator.le,
+    "over": operator.gt,
+    "under": operator.lt,
+}
+
+
+def within(value: float, limits: Mapping[str, float]) -> bool:
+    """Whether a number keeps all limits, by the names that conditions use."""
+    return all(LIMITS[name](value, limit) for name, limit in limits.items())
 
 
 @dataclass(frozen=True)
@@ -410,9 +431,12 @@ class KnowledgeVersion:
     effective: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Knowledge:
-    """Everything the service knows, loaded once at start and never changed."""
+    """Everything the service knows, loaded once at start and never changed.
+
+    Each is equal to itself alone, so that what is worked out of one can be kept with it.
+    """
 
     version: KnowledgeVersion
     drugs: Mapping[str, Drug]

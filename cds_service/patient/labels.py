@@ -11,8 +11,6 @@ from cds_service.knowledge.wording import sentence
 from cds_service.patient.types import ClassState, DrugState, LabelReason, Line, Status
 from cds_service.record import Response, ResponseFact
 
-_EXPOSED = (Status.EXPOSED, Status.SENSITIVE, Status.REFRACTORY)
-
 
 def counted(
     drugs: Mapping[str, DrugState], key: str, statuses: Sequence[Status], knowledge: Knowledge
@@ -94,7 +92,7 @@ def labels(
     if len(refractory) == 2:
         add(f"double-refractory:{refractory[0]}+{refractory[1]}", "classes-refractory", failed)
     if all(_exposed(drugs, key, knowledge) for key in three):
-        given = [s for s in of(three, tuple(Status)) if s.status in _EXPOSED or s.first is not None]
+        given = [s for s in of(three, tuple(Status)) if s.given]
         add("triple-class-exposed", "classes-exposed", given)
     if len(refractory) == len(three):
         add("triple-class-refractory", "classes-refractory", failed)
@@ -165,10 +163,7 @@ def _early(months: float, definition: Mapping[str, Any]) -> bool:
 
 
 def _exposed(drugs: Mapping[str, DrugState], key: str, knowledge: Knowledge) -> bool:
-    return counted(drugs, key, _EXPOSED, knowledge) > 0 or any(
-        s.status is Status.UNKNOWN and s.first is not None and key in knowledge.drugs[s.drug].classes
-        for s in drugs.values()
-    )
+    return any(s.given and key in knowledge.drugs[s.drug].classes for s in drugs.values())
 
 
 def _never_responded(line: Line, responses: Sequence[ResponseFact]) -> bool:

@@ -50,6 +50,13 @@ class DrugState:
     months_on: float | None = None  # over all its courses; None where a date leaves a month or more of doubt
     months_since_last: float | None = None  # from its last dose to the evaluation date; None while ongoing
 
+    @property
+    def given(self) -> bool:
+        """Whether it surely was given; a dose is known, though what it did is not."""
+        if self.status is Status.UNKNOWN:
+            return self.first is not None or self.last is not None
+        return self.status is not Status.NAIVE
+
 
 @dataclass(frozen=True)
 class ClassState:

@@ -18,7 +18,6 @@ from cds_service.patient.types import Certainty, Status
 from cds_service.publish.edition import Edition, Resource, canonical, concept, usable_id, with_narrative
 from cds_service.publish.sources import address, cited, evidence_of, rules_cited
 from cds_service.record import Severity
-from cds_service.sequencing.evidence import headline
 from cds_service.sequencing.types import AdviceShown, CautionShown, NotSuggested, Suggested
 
 _GROUP = "regimens"
@@ -169,10 +168,8 @@ class _Plan:
         rules = {rule.id: rule for rule in self._knowledge.pathways[self._recommendation.pathway].rules}
         for artifact in rules_cited(self._edition, [rules[key] for key in one.rules if key in rules]):
             yield self._in_one_language(artifact)
-        for key in one.evidence:
-            row = self._knowledge.evidence[key]
-            hers = headline(row, self._state, self._region, self._knowledge)
-            yield self._in_one_language(evidence_of(self._edition, row, hers))
+        for key, hers in zip(one.evidence, one.headlines, strict=True):
+            yield self._in_one_language(evidence_of(self._edition, self._knowledge.evidence[key], hers))
 
     def _in_one_language(self, artifact: dict[str, Any]) -> dict[str, Any]:
         translated = artifact.pop("_display", None)

@@ -12,13 +12,12 @@ from cds_service.cards.wording import LANGUAGES
 from cds_service.errors import BadRequest, Fault
 from cds_service.fhir.accessors import local_part, usable_id
 from cds_service.fhir.read import Resources, is_about, resources_of
-from cds_service.knowledge.types import Knowledge
+from cds_service.knowledge.types import REGIONS, Knowledge
 from cds_service.publish.capability import IGNORED_INPUTS
 
 _TEXTS = ("valueString", "valueId", "valueCode", "valueUri", "valueCanonical", "valueDate")
 _ONCE = ("subject", "planDefinition", "canonical", "encounter", "userLanguage", "region", "asOf", "pathway")
 _REPEATED = ("data",)
-REGIONS = ("EMA", "FDA")
 _MOST_FAULTS = 20
 
 
@@ -168,6 +167,9 @@ class _Reading:
             return ""
         place, text = self._text("canonical")
         found = self._first("planDefinition")
+        if found is not None and "canonical" in self._named:
+            self._fault("says by canonical, too, which plan is meant: give one of the two", found[0])
+            return ""
         if found is not None:
             place, one = found
             resource = one.get("resource")

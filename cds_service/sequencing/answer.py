@@ -16,7 +16,7 @@ from cds_service.sequencing.safety import (
     stops_of_drug,
     unsettled_siblings,
 )
-from cds_service.sequencing.types import Answer, Conflict, Recommendation
+from cds_service.sequencing.types import Answer, Conflict
 
 ORDER_MOMENTS = ("order-select", "order-sign")
 
@@ -25,7 +25,8 @@ def answer(
     moment: str,
     record: ClinicalRecord,
     state: PatientState,
-    recommendation: Recommendation,
+    evaluator: Evaluator,
+    region: str,
     knowledge: Knowledge,
 ) -> Answer:
     """What to show at ``moment`` (a hook's name). All empty is silence.
@@ -40,7 +41,7 @@ def answer(
     if state.diagnosis.kind != MYELOMA:
         return Answer()
     if moment in ORDER_MOMENTS:
-        conflicts = tuple(_conflicts(record, state, recommendation, knowledge))
+        conflicts = tuple(_conflicts(record, state, evaluator, region, knowledge))
         if conflicts:
             return Answer(conflicts=conflicts)
         if record.drafts or record.other_orders:
@@ -89,14 +90,13 @@ def _missing(state: PatientState) -> tuple[Unknown, ...]:
 
 
 def _conflicts(
-    record: ClinicalRecord, state: PatientState, recommendation: Recommendation, knowledge: Knowledge
+    record: ClinicalRecord, state: PatientState, evaluator: Evaluator, region: str, knowledge: Knowledge
 ) -> Iterator[Conflict]:
-    evaluator = Evaluator(state, knowledge, recommendation.region)
     drafted = {d.drug for d in record.drafts if d.drug in knowledge.drugs}
     for draft in record.drafts:
         if draft.selected and draft.drug in knowledge.drugs:
             conflict = _conflict(draft, state, evaluator, knowledge) or _outside_label(
-                draft, drafted, state, evaluator, recommendation.region, knowledge
+                draft, drafted, state, evaluator, region, knowledge
             )
             if conflict is not None:
                 yield conflict
@@ -171,6 +171,8 @@ def _conflict(
         return conflict(code, code, own.derived_from, own.certainty.value)
     for find, wording in ((refractory_siblings, "refractory-class"), (unsettled_siblings, "unsettled-class")):
         for class_key, other in find(draft.drug, state, knowledge):
+            if not other.given:
+                continue  # charted, and not known to have been given at all: no clash to stop an order with
             more = {
                 "other": knowledge.drugs[other.drug].name,
                 "class": knowledge.classes[class_key].name,

@@ -14,11 +14,12 @@ from cds_service.sequencing import safety
 from cds_service.sequencing.conditions import Evaluator
 from cds_service.sequencing.disagreements import disagreements
 from cds_service.sequencing.doses import dose_cautions, doses_for
-from cds_service.sequencing.evidence import evidence_for
+from cds_service.sequencing.evidence import evidence_for, headline
 from cds_service.sequencing.labelling import gate_text, standings
 from cds_service.sequencing.types import (
     AdviceShown,
     CautionShown,
+    DisagreementShown,
     LabelStatus,
     NotSuggested,
     Outcome,
@@ -54,23 +55,31 @@ class Judged:
     strength: int = 0
     place: tuple[object, ...] = ()  # within its strength, once the order rules have been heard
     deprioritised: bool = False
+    waits_for: frozenset[str] = frozenset()  # data by which it would be judged otherwise, or stand elsewhere
 
 
 class Chooser:
     """One patient, one pathway, one site: asks the rules once, then each regimen as often as wanted.
 
-    Raises KeyError on an unknown pathway.
+    ``before`` has judged the same patient with less known. Raises KeyError on an unknown pathway.
     """
 
     def __init__(
-        self, state: PatientState, knowledge: Knowledge, region: str, pathway: str, site: Site | None = None
+        self,
+        state: PatientState,
+        knowledge: Knowledge,
+        region: str,
+        pathway: str,
+        site: Site | None = None,
+        before: Chooser | None = None,
     ) -> None:
         self.state = state
         self.knowledge = knowledge
         self.region = region
         self.site = site or knowledge.site
         self.pathway = knowledge.pathways[pathway]
-        self.evaluator = Evaluator(state, knowledge, region, self.site.car_t)
+        known = before.evaluator if before is not None else None
+        self.evaluator: Evaluator = Evaluator(state, knowledge, region, self.site.car_t, known)
         self.asked = [
             Asked(rule, self.evaluator.ask(rule.when))
             for rule in self.pathway.rules
@@ -78,14 +87,18 @@ class Chooser:
             and (rule.effective_to is None or state.as_of < rule.effective_to)
         ]
         self._speaking: dict[str, list[Asked]] = {}
+        self._about: dict[str, list[Asked]] = {}  # with those of an order rule's second half
         for asked in self.asked:
             for key in asked.rule.target.regimens:
                 self._speaking.setdefault(key, []).append(asked)
+            for key in dict.fromkeys((*asked.rule.target.regimens, *asked.rule.then.regimens)):
+                self._about.setdefault(key, []).append(asked)
         self._blanket = self._nothing_due()
 
     def judge(self, regimen: Regimen) -> Judged:
         """The regimen against every gate, hard stop and rule."""
         speaking = self._speaking.get(regimen.key, [])
+        about = self._about.get(regimen.key, [])
         labels = standings(regimen, self.region, self.evaluator, self.knowledge, self.state.as_of)
         label, gate = labels[0]
         availability, not_here = self._availability(regimen)
@@ -96,7 +109,7 @@ class Chooser:
             *(TraceStep(regimen.key, _label_step(one), outcome) for one, outcome in labels),
             TraceStep(regimen.key, "gate:availability", availability),
             *(TraceStep(regimen.key, stop.step, stop.outcome) for stop in stops),
-            *(TraceStep(regimen.key, f"rule:{a.rule.id}", a.outcome) for a in self._about(regimen.key)),
+            *(TraceStep(regimen.key, f"rule:{a.rule.id}", a.outcome) for a in about),
         ]
         reasons = [self._blanket] if self._blanket else [
             *dict.fromkeys(stop.reason for stop in stops if stop.reason),
@@ -104,9 +117,13 @@ class Chooser:
             *not_here,
             *self._rule_reasons(regimen, speaking),
         ]  # fmt: skip
+        waits_for = frozenset(datum for step in trace for datum in step.outcome.missing)
         if reasons:
-            return Judged(regimen.key, tuple(trace), tuple(reasons))
-        return self._fitting(regimen, label, speaking, tuple(trace))
+            return Judged(regimen.key, tuple(trace), tuple(reasons), waits_for=waits_for)
+        return replace(
+            self._fitting(regimen, label, speaking, tuple(trace)),
+            waits_for=waits_for.union(safety.open_weights(regimen, self.evaluator, self.knowledge)),
+        )
 
     def judge_all(self) -> list[Judged]:
         """Every regimen of the knowledge, by key."""
@@ -131,9 +148,6 @@ class Chooser:
             [replace(one.fits, rank=rank) for rank, one in enumerate(ranked, start=1) if one.fits]
         )
         others = tuple(NotSuggested(one.regimen, one.reasons) for one in judged if one.fits is None)
-        spoken_for = {
-            key for key, own in self._speaking.items() if any(fired(own, *SPEAKING))
-        }  # also of those left out
         due = self._blanket is None
         gap = next((g for g in self.knowledge.gaps if due and self.evaluator.ask(g.when).value), None)
         return Recommendation(
@@ -141,13 +155,20 @@ class Chooser:
             pathway=self.pathway.id,
             suggested=suggested,
             not_suggested=others,
-            disagreements=disagreements(suggested, spoken_for, self.evaluator, self.knowledge) if due else (),
+            disagreements=self._disagreements(suggested) if due else (),
             trace=tuple(step for one in judged for step in one.trace),
             remarks=tuple(self._remarks()) if due else (),
             nothing_because=(gap.id, gap.because) if gap and not suggested else None,
             unreviewed_source=self.pathway.unreviewed,
             clinically_reviewed=self._reviewed(suggested),
         )
+
+    def _disagreements(self, suggested: Sequence[Suggested]) -> tuple[DisagreementShown, ...]:
+        """None on a day before any of the sources: what they say was not said yet."""
+        if not self.asked:
+            return ()
+        spoken_for = {key for key, own in self._speaking.items() if any(fired(own, *SPEAKING))}
+        return disagreements(suggested, spoken_for, self.evaluator, self.knowledge)
 
     # Gates
 
@@ -222,11 +243,6 @@ class Chooser:
 
     # Rules
 
-    def _about(self, regimen: str) -> list[Asked]:
-        """The rules that mean the regimen, an order rule's second half too, in the pathway's order."""
-        own = {id(asked) for asked in self._speaking.get(regimen, ())}
-        return [a for a in self.asked if id(a) in own or regimen in a.rule.then.regimens]
-
     def _rule_reasons(self, regimen: Regimen, speaking: Sequence[Asked]) -> list[Reason]:
         reasons = [
             Reason("avoided-by-rule", cited(a.rule), a.outcome.derived_from) for a in fired(speaking, "avoid")
@@ -236,7 +252,14 @@ class Chooser:
         return reasons
 
     def _remarks(self) -> list[CautionShown]:
-        return [
+        """What rules say of the state as a whole; and of a day gone by, how many rules are younger."""
+        begin = sorted(r.effective_from for r in self.pathway.rules if r.effective_from > self.state.as_of)
+        later = []
+        if begin:
+            words = {"count": str(len(begin)), "date": begin[0].isoformat()}
+            text = sentence(self.knowledge.definitions, "reason", "rules-not-yet", **words)
+            later = [CautionShown("", "rules-not-yet", text, False)]
+        return later + [
             CautionShown("", asked.rule.id, remark.text, False, asked.outcome.derived_from)
             for asked in fired(self.asked, "remark")
             for remark in asked.rule.remarks
@@ -253,6 +276,7 @@ class Chooser:
 
         speaking_for = sorted(fired(speaking, *SPEAKING), key=place)
         best = speaking_for[0]
+        evidence = evidence_for(regimen.key, self.evaluator, self.knowledge)
         doses = doses_for(regimen, self.region, self.evaluator, self.knowledge)
         deprioritised = list(fired(speaking, "deprioritise"))
         shown = [
@@ -272,7 +296,8 @@ class Chooser:
             strength=best.rule.verb,
             label=label,
             rules=tuple(dict.fromkeys(a.rule.id for a in (*speaking_for, *deprioritised))),
-            evidence=evidence_for(regimen.key, self.evaluator, self.knowledge),
+            evidence=evidence,
+            headlines=tuple(headline(self.knowledge.evidence[key], self.evaluator) for key in evidence),
             cautions=tuple(shown),
             because=best.rule.because,
             unknown=label.missing,

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
-from cds_service.knowledge.types import Condition, Knowledge
+from cds_service.knowledge.references import asks_for_unknown
+from cds_service.knowledge.types import Condition, Knowledge, within
 from cds_service.patient.fitness import severity_grade
 from cds_service.patient.types import DrugState, PatientState, Status
 from cds_service.record import Measurement
 from cds_service.sequencing.types import Outcome
 
-_EXPOSED = (Status.EXPOSED, Status.SENSITIVE, Status.REFRACTORY)
+OF_ONE_LINE = frozenset({"first-relapse", "primary-refractory"})
+"""Labels that a patient with more than one line cannot have."""
 
 
 class Evaluator:
     """Asks conditions of one patient's state, in one region.
 
     Kleene's logic: a false part makes ``all`` false and a true part makes ``any`` true, whatever else is
-    unknown; otherwise an unknown part makes the whole unknown, and its missing data are named.
+    unknown; otherwise an unknown part makes the whole unknown, and its missing data are named. So what is
+    decided stays decided when a datum more becomes known: ``before`` is the same patient asked with less
+    known, and what it has decided is not asked again.
     """
 
     def __init__(
-        self, state: PatientState, knowledge: Knowledge, region: str, car_t_here: str = "unknown"
+        self,
+        state: PatientState,
+        knowledge: Knowledge,
+        region: str,
+        car_t_here: str,
+        before: Evaluator | None = None,
     ) -> None:
         self._state = state
         self._knowledge = knowledge
         self._region = region
         self._car_t_here = car_t_here  # "available", "unavailable", "unknown": of the site
         # Many regimens ask the same of their shared drugs.
-        self._asked: dict[int, tuple[Condition, Outcome]] = {}
+        self._asked: dict[int, tuple[Condition, Outcome]] = dict(before.decided) if before else {}
         self._of: dict[str, list[DrugState]] = {}
         self._leaves: Mapping[str, Callable[[Any], Outcome]] = {
             "prior_lines": self._lines,
@@ -37,8 +47,8 @@ class Evaluator:
             "refractory_to": lambda a: self._any_of(a, self._refractory),
             "naive_to": lambda a: _negated(self._any_of(a, self._exposed)),
             "intolerant_of": lambda a: self._any_of(a, self._intolerant),
-            "count_refractory": lambda a: self._count(a, (Status.REFRACTORY,), "refractory"),
-            "count_exposed": lambda a: self._count(a, _EXPOSED, "exposed"),
+            "count_refractory": lambda a: self._count(a, self._refractory),
+            "count_exposed": lambda a: self._count(a, self._exposed),
             "progressed_on_last_therapy": self._progressed_on_last,
             "label": self._label,
             "age": lambda a: self._number(state.age, a, "age"),
@@ -67,6 +77,15 @@ class Evaluator:
             # Held with its condition: an identity may be given anew once its owner is gone.
             known = self._asked[id(condition)] = (condition, self._answer(condition))
         return known[1]
+
+    @cached_property
+    def decided(self) -> Mapping[int, tuple[Condition, Outcome]]:
+        """What was asked so far and no further datum can change; whether something is unknown always may."""
+        return {
+            key: asked
+            for key, asked in self._asked.items()
+            if asked[1].value is not None and not asks_for_unknown(asked[0])
+        }
 
     def _answer(self, condition: Condition) -> Outcome:
         if condition.op == "not":
@@ -113,7 +132,7 @@ class Evaluator:
         outcomes = []
         for member in self._members(key):
             # Given, but whether refractory is unknown: exposed all the same.
-            given = member.status in _EXPOSED or (member.status is Status.UNKNOWN and member.last is not None)
+            given = member.given
             unknown = member.status is Status.UNKNOWN and not given
             value = None if unknown else given
             outcomes.append(
@@ -137,17 +156,16 @@ class Evaluator:
         found = [charted[d] for d in sorted(drugs) if d in charted]
         return Outcome(bool(found), (), tuple(sorted({r for refs in found for r in refs})))
 
-    def _count(self, argument: Mapping[str, Any], statuses: tuple[Status, ...], what: str) -> Outcome:
-        members = self._members(argument["class"])
-        sure = [m for m in members if m.status in statuses]
-        possible = [m for m in members if m.status is Status.UNKNOWN]
+    def _count(self, argument: Mapping[str, Any], ask: Callable[[str], Outcome]) -> Outcome:
+        outcomes = [ask(member.drug) for member in self._members(argument["class"])]
+        sure = [o for o in outcomes if o.value]
+        possible = [o for o in outcomes if o.value is None]
         needed = int(argument["at_least"])
-        references = tuple(sorted({r for m in sure for r in m.derived_from}))
         if len(sure) >= needed:
-            return Outcome(True, (), references)
+            return Outcome(True, (), _references(sure))
         if len(sure) + len(possible) >= needed:
-            return Outcome(None, tuple(f"{what}:{m.drug}" for m in possible), references)
-        return Outcome(False, (), references)
+            return Outcome(None, tuple(m for o in possible for m in o.missing), _references(sure))
+        return Outcome(False, (), _references(sure))
 
     def _progressed_on_last(self, argument: bool) -> Outcome:
         value = self._state.progressed_on_last
@@ -168,17 +186,18 @@ class Evaluator:
         if isinstance(several, Mapping):
             return _combined(
                 [
-                    self._count({"class": key, "at_least": number}, (Status.REFRACTORY,), "refractory")
+                    self._count({"class": key, "at_least": number}, self._refractory)
                     for key, number in several.items()
                 ],
                 False,
             )
         if argument in self._state.labels:
             return Outcome(True)
-        if self._state.prior_lines is None:
-            return Outcome(None, ("prior-lines",))
         if argument in self._state.open_labels:
             return Outcome(None, ("months",))
+        if argument in OF_ONE_LINE:
+            only_one = self._lines({"exactly": 1})
+            return Outcome(None, only_one.missing) if only_one.value is None else Outcome(False)
         return Outcome(False)
 
     def _transplant(self, argument: bool) -> Outcome:
@@ -210,10 +229,9 @@ class Evaluator:
                 if member.ongoing or last is None
                 else tuple((self._state.as_of - day).days / month for day in (last.earliest, last.latest))
             )
-            what = f"last-dose:{member.drug}"
-            answers = {self._number(end, limits, what).value for end in (shortest, longest)}
-            value = answers.pop() if len(answers) == 1 else None
-            outcomes.append(Outcome(value, () if value is not None else (what,), member.derived_from))
+            value = _all_within(shortest, longest, limits)
+            missing = () if value is not None else (f"last-dose:{member.drug}",)
+            outcomes.append(Outcome(value, missing, member.derived_from))
         return _combined(outcomes, True)
 
     def _planned(self, argument: str) -> Outcome:
@@ -273,12 +291,10 @@ class Evaluator:
         if measured is None or measured.value is None:
             return self._without_value(argument)
         limits = {k: v for k, v in argument.items() if k != "concept"}
-        what = f"lab:{argument['concept']}"
         # "<30" may be any number below: what holds, or fails, for all of them is sure; else unknown.
-        ends = _ends(measured)
-        answers = {self._number(end, limits, what).value for end in ends}
-        value = answers.pop() if len(answers) == 1 else None
-        return Outcome(value, (what,) if value is None else (), (measured.reference,))
+        value = _all_within(*_ends(measured), limits)
+        missing = (f"lab:{argument['concept']}",) if value is None else ()
+        return Outcome(value, missing, (measured.reference,))
 
     def _without_value(self, argument: Mapping[str, Any]) -> Outcome:
         """Unknown. An estimate that never stands for the value is told where it falls within the limits.
@@ -292,8 +308,8 @@ class Evaluator:
         if concept != "creatinine-clearance" or measured is None or measured.value is None:
             return Outcome(None, (f"lab:{concept}",))
         limits = {k: v for k, v in argument.items() if k != "concept"}
-        within = any(self._number(end, limits, concept).value for end in _ends(measured))
-        return Outcome(None, (f"estimated:{concept}",), (measured.reference,) if within else ())
+        may_be = _all_within(*_ends(measured), limits) is not False
+        return Outcome(None, (f"estimated:{concept}",), (measured.reference,) if may_be else ())
 
     def _biology(self, argument: Mapping[str, Any]) -> Outcome:
         found = self._state.biology.get(argument["marker"])
@@ -302,30 +318,29 @@ class Evaluator:
         return Outcome(found == argument["is"])
 
     def _number(self, value: float | None, limits: Mapping[str, float], what: str) -> Outcome:
-        if value is None:
-            return Outcome(None, (what,))
-        tests = {
-            "exactly": lambda limit: value == limit,
-            "at_least": lambda limit: value >= limit,
-            "at_most": lambda limit: value <= limit,
-            "over": lambda limit: value > limit,
-            "under": lambda limit: value < limit,
-        }
-        return Outcome(all(tests[name](limit) for name, limit in limits.items()))
+        return Outcome(None, (what,)) if value is None else Outcome(within(value, limits))
 
 
 _A_LITTLE = 1e-9
 """Less than any difference that a laboratory reports."""
 
 
-def _ends(measured: Measurement) -> tuple[float, ...]:
+def _all_within(shortest: float, longest: float, limits: Mapping[str, float]) -> bool | None:
+    """Whether every number from ``shortest`` to ``longest`` keeps the limits; None where some do."""
+    inside = [x for limit in limits.values() for x in (limit - _A_LITTLE, limit, limit + _A_LITTLE)]
+    numbers = [shortest, longest, *(x for x in inside if shortest < x < longest)]
+    answers = {within(number, limits) for number in numbers}
+    return answers.pop() if len(answers) == 1 else None
+
+
+def _ends(measured: Measurement) -> tuple[float, float]:
     """The extreme numbers that a value charted with a comparator may be; the value itself without one."""
     value = measured.value if measured.value is not None else 0.0
     if measured.text.startswith(("<", "≤")):
         return (0.0, value if measured.text != "<" else value - _A_LITTLE)
     if measured.text.startswith((">", "≥")):
         return (value if measured.text != ">" else value + _A_LITTLE, float("inf"))
-    return (value,)
+    return (value, value)
 
 
 def _same_scale(severity: str, wanted: Iterable[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from cds_service.knowledge.types import Condition, Dose, DoseAdjustment, Knowledge, Regimen
@@ -19,9 +19,9 @@ def doses_for(
 ) -> tuple[DoseShown, ...]:
     """One entry per component that has a schedule, in the regimen's order.
 
-    A row group whose condition holds stands instead of the standard rows; a dose adjustment of the drug
-    whose condition holds stands instead of a higher dose. Where a condition is unknown the standard schedule
-    stands, and the entry says what it depends on.
+    Of the dose adjustments whose condition holds the lowest stands; where none holds, the row group whose
+    condition does; else the standard rows. What is unknown and could choose another, or a dose lower still,
+    is named in the entry.
     """
     shown = []
     for drug in regimen.components:
@@ -29,10 +29,14 @@ def doses_for(
         if not variants:
             continue
         asked = [(variant, evaluator.ask(variant.when)) for variant in variants[1:]]
-        holds = next(((v, outcome) for v, outcome in asked if outcome.value), (variants[0], Outcome(True)))
-        chosen, outcome = holds
-        before = asked[: variants.index(chosen) - 1] if chosen is not variants[0] else asked
-        open_ones = [(v, o) for v, o in before if o.value is None]
+        holding = [(variant, outcome) for variant, outcome in asked if outcome.value]
+        adjusted = [one for one in holding if one[0].adjustment is not None]
+        chosen, outcome = (
+            min(adjusted, key=lambda one: one[0].highest)
+            if adjusted
+            else next(iter(holding), (variants[0], Outcome(True)))
+        )
+        open_ones = [(v, o) for v, o in asked if o.value is None and v.may_replace(chosen)]
         missing = dict.fromkeys(m for _, o in open_ones for m in o.missing)
         adjustment = chosen.adjustment
         shown.append(
@@ -69,20 +73,26 @@ def dose_cautions(doses: Iterable[DoseShown], knowledge: Knowledge) -> Iterator[
             yield CautionShown(dose.drug, "dose-adjustment", told, True, references, weighs=False)
 
 
+@dataclass(frozen=True)
 class Schedule:
     """One schedule that a drug may have within a regimen, and for whom it stands (None: everybody else)."""
 
-    def __init__(
-        self,
-        name: str,
-        rows: tuple[Dose, ...],
-        when: Condition | None = None,
-        adjustment: DoseAdjustment | None = None,
-    ) -> None:
-        self.name = name
-        self.rows = rows
-        self.when = when
-        self.adjustment = adjustment
+    name: str
+    rows: tuple[Dose, ...]
+    when: Condition | None = None
+    adjustment: DoseAdjustment | None = None
+    number: int = 0  # its place among the regimen's schedules of the drug
+
+    @property
+    def highest(self) -> float:
+        """Its highest single amount; infinite where none is given as a number."""
+        return max((dose.amount for dose in self.rows if dose.amount is not None), default=float("inf"))
+
+    def may_replace(self, chosen: Schedule) -> bool:
+        """Whether it would stand instead of the chosen one, did its condition hold."""
+        if chosen.adjustment is not None:
+            return self.adjustment is not None and self.highest < chosen.highest
+        return self.adjustment is not None or chosen.when is None or self.number < chosen.number
 
 
 def schedules(regimen: Regimen, drug: str, region: str, knowledge: Knowledge) -> list[Schedule]:
@@ -105,11 +115,11 @@ def schedules(regimen: Regimen, drug: str, region: str, knowledge: Knowledge) ->
     component = knowledge.components.get(drug)
     for adjustment in component.adjustments if component else ():
         if adjusted := _adjusted(standard, adjustment):
-            found.append(Schedule(adjustment.id, adjusted, adjustment.when, adjustment))
+            found.append(Schedule(adjustment.id, adjusted, adjustment.when, adjustment, len(found)))
     conditional = [dose for dose in rows if dose.when is not None]
     for number, (_, group) in enumerate(groupby(conditional, key=lambda dose: repr(dose.when)), start=1):
         own = tuple(group)
-        found.append(Schedule(f"rows-{number}", own, own[0].when))
+        found.append(Schedule(f"rows-{number}", own, own[0].when, number=len(found)))
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cds_service.knowledge.types import Evidence, Knowledge, Text
-from cds_service.patient.types import PatientState
 from cds_service.sequencing.conditions import Evaluator
 
 
@@ -24,9 +23,8 @@ def evidence_for(regimen: str, evaluator: Evaluator, knowledge: Knowledge) -> tu
     return tuple(row.id for row in sorted(rows, key=rank))
 
 
-def headline(evidence: Evidence, state: PatientState, region: str, knowledge: Knowledge) -> Text:
+def headline(evidence: Evidence, evaluator: Evaluator) -> Text:
     """The sentence for this patient's population: the first result whose condition holds, else the last."""
-    evaluator = Evaluator(state, knowledge, region)
     for result in evidence.results:
         if result.when is not None and evaluator.ask(result.when).value:
             return result.headline

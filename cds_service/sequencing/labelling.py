@@ -37,6 +37,13 @@ def standings(
     own = [label for label in regimen.labels if label.region == region]
     found = [_standing(label, evaluator, knowledge) for label in own if _in_force(label, as_of)]
     if not found and (begun := [label for label in own if _may_have_begun(label, as_of)]):
+        # Whichever of the two held on that day: where both say the same, it is the answer.
+        ending = [label for label in own if _may_be_in_force_still(label, as_of)]
+        either = [_standing(label, evaluator, knowledge) for label in (*begun, *ending)]
+        if all(standing.status == "outside" for standing, _ in either) or (
+            ending and all(standing.status == "within" for standing, _ in either)
+        ):
+            return either
         words = sentence(definitions, "label_status", begun[0].status)
         missing = ("label-date",)
         text = sentence(
@@ -76,6 +83,14 @@ def _may_have_begun(label: Label, as_of: date) -> bool:
         return False
     since = DateSpan.on(label.since)
     return since.earliest <= as_of < since.latest
+
+
+def _may_be_in_force_still(label: Label, as_of: date) -> bool:
+    """Whether the day falls within the month or year of which the label is known to end."""
+    if not label.until or label.status not in AUTHORISED:
+        return False
+    until = DateSpan.on(label.until)
+    return until.earliest <= as_of < until.latest
 
 
 def _standing(label: Label, evaluator: Evaluator, knowledge: Knowledge) -> tuple[LabelStatus, Outcome]:

@@ -10,20 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from itertools import islice, product
+from itertools import chain, combinations, islice, product
 from typing import Any
 
-from cds_service.knowledge.types import Condition, Knowledge, Regimen, Rule, Site
+from cds_service.knowledge.limits import less_severe
+from cds_service.knowledge.types import REGIONS, Condition, Knowledge, Regimen, Rule, Site, within
 from cds_service.patient.types import Status
 from cds_service.sequencing.choose import SPEAKING, Chooser
-from cds_service.sequencing.conditions import Evaluator
+from cds_service.sequencing.conditions import OF_ONE_LINE, Evaluator
 from cds_service.sequencing.labelling import AUTHORISED
 from cds_service.sequencing.sketch import Given, Sketch, sketched
 
-REGIONS = ("EMA", "FDA")
 _MOST_WAYS = 400
-_MOST_STATES = 24
-"""Limits of the search: more ways than any condition of a source has, and more members than any class."""
+_MOST_STATES = 200
+"""Limits of the search: of the ways in which a condition can hold, and of the choices of drugs within one."""
 
 _Literal = tuple[Condition, bool]
 
@@ -48,7 +48,7 @@ def witnesses(condition: Condition, knowledge: Knowledge, region: str, as_of: da
     for literals in ways(condition):
         for sketch in islice(_drawn(literals, knowledge, region), _MOST_STATES):
             state = sketched(sketch, knowledge, as_of)
-            if Evaluator(state, knowledge, region).ask(condition).value:
+            if Evaluator(state, knowledge, region, Site().car_t).ask(condition).value:
                 yield sketch
                 break
 
@@ -81,14 +81,15 @@ def brought_by(
 # A state for a set of leaves ------------------------------------------------------------------------------
 def _drawn(literals: Sequence[_Literal], knowledge: Knowledge, region: str) -> Iterator[Sketch]:
     """States that should fulfil all leaves: one for each choice of the drugs that stand for a class."""
-    choices = [list(_members(leaf, holds, knowledge)) for leaf, holds in literals]
+    drugs = _Drugs(literals, knowledge)
+    choices = [list(drugs.standing_for(leaf, holds)) for leaf, holds in literals]
     for chosen in product(*choices):
         sketch: Sketch | None = _with_numbers(Sketch(), literals)
         # What must not be comes last but for what only a drug given can show.
         order = sorted(zip(literals, chosen, strict=True), key=lambda pair: _RANK.get(pair[0][0].op, 5))
-        for (leaf, holds), drugs in order:
+        for (leaf, holds), members in order:
             if sketch is not None:
-                sketch = _applied(sketch, leaf, holds, drugs, knowledge, region)
+                sketch = _applied(sketch, leaf, holds, members, literals, knowledge, region)
         if sketch is not None:
             yield sketch
 
@@ -103,23 +104,74 @@ def _drugs_of(key: str, knowledge: Knowledge) -> list[str]:
     return [d.key for d in knowledge.drugs.values() if d.is_of(knowledge.classes[key]) and not d.unidentified]
 
 
-def _members(leaf: Condition, holds: bool, knowledge: Knowledge) -> Iterator[tuple[str, ...]]:
-    """Which drugs could stand for what the leaf names: one choice each where it must hold."""
-    argument = leaf.argument
-    if leaf.op in ("refractory_to", "exposed_to", "intolerant_of") and holds:
-        keys = [argument] if isinstance(argument, str) else argument
-        yield from ((drug,) for key in keys for drug in _drugs_of(key, knowledge))
-    elif leaf.op == "months_since_last" and holds:
-        keys = [argument["of"]] if isinstance(argument["of"], str) else argument["of"]
-        yield from ((drug,) for key in keys for drug in _drugs_of(key, knowledge))
-    elif leaf.op in ("count_refractory", "count_exposed") and holds:
-        yield tuple(_drugs_of(argument["class"], knowledge)[: argument["at_least"]])
-    else:
-        yield ()
+class _Drugs:
+    """Which drugs can stand for what a leaf names, given what the other leaves forbid."""
+
+    def __init__(self, literals: Sequence[_Literal], knowledge: Knowledge) -> None:
+        self._knowledge = knowledge
+        self._never_given: set[str] = set()
+        self._never_refractory: set[str] = set()
+        for leaf, holds in literals:
+            if (leaf.op, holds) in (("exposed_to", False), ("naive_to", True)):
+                self._never_given.update(self._named(leaf.argument))
+            elif (leaf.op, holds) == ("refractory_to", False):
+                self._never_refractory.update(self._named(leaf.argument))
+
+    def standing_for(self, leaf: Condition, holds: bool) -> Iterator[tuple[str, ...]]:
+        """One choice of drugs each by which the leaf could hold; the empty one where it needs no drug."""
+        argument = leaf.argument
+        refractory = leaf.op in ("refractory_to", "count_refractory")
+        if not holds:
+            yield ()
+        elif leaf.op in ("refractory_to", "exposed_to"):
+            yield from ((drug,) for drug in self._usable(argument, refractory=refractory))
+        elif leaf.op == "intolerant_of":
+            yield from ((drug,) for drug in self._named(argument))
+        elif leaf.op == "months_since_last":
+            yield from ((drug,) for drug in self._usable(argument["of"], refractory=False))
+        elif leaf.op in ("count_refractory", "count_exposed"):
+            yield from self._several({argument["class"]: argument["at_least"]}, refractory=refractory)
+        elif leaf.op == "label":
+            yield from self._labelled(argument)
+        else:
+            yield ()
+
+    def _labelled(self, label: str) -> Iterator[tuple[str, ...]]:
+        numbers = self._knowledge.definitions["imwg"]["labels"]
+        three: Sequence[str] = numbers["three_classes"]
+        several = numbers.get(label.removesuffix("-refractory"))
+        if label == "double-refractory":
+            for two in combinations(three, 2):
+                yield from self._several(dict.fromkeys(two, 1), refractory=True)
+        elif label.startswith("triple-class"):
+            yield from self._several(dict.fromkeys(three, 1), refractory=label.endswith("refractory"))
+        elif isinstance(several, Mapping):
+            yield from self._several(several, refractory=True)
+        else:
+            yield ()
+
+    def _several(self, wanted: Mapping[str, int], *, refractory: bool) -> Iterator[tuple[str, ...]]:
+        """So many drugs of each class, none of them for two classes."""
+        of_each = [combinations(self._usable(key, refractory=refractory), n) for key, n in wanted.items()]
+        yield from (tuple(dict.fromkeys(chain(*chosen))) for chosen in product(*of_each))
+
+    def _usable(self, keys: str | Sequence[str], *, refractory: bool) -> list[str]:
+        forbidden = self._never_given | (self._never_refractory if refractory else set())
+        return [drug for drug in self._named(keys) if drug not in forbidden]
+
+    def _named(self, keys: str | Sequence[str]) -> list[str]:
+        listed = [keys] if isinstance(keys, str) else keys
+        return [drug for key in listed for drug in _drugs_of(key, self._knowledge)]
 
 
 def _applied(
-    sketch: Sketch, leaf: Condition, holds: bool, drugs: tuple[str, ...], knowledge: Knowledge, region: str
+    sketch: Sketch,
+    leaf: Condition,
+    holds: bool,
+    drugs: tuple[str, ...],
+    literals: Sequence[_Literal],
+    knowledge: Knowledge,
+    region: str,
 ) -> Sketch | None:
     op, argument = leaf.op, leaf.argument
     if op in ("refractory_to", "count_refractory"):
@@ -139,14 +191,12 @@ def _applied(
         status = sketch.drugs.get(drugs[0], Given(Status.EXPOSED)).status
         return replace(sketch, drugs={**sketch.drugs, drugs[0]: Given(status, months)})
     if op == "label":
-        return _labelled(sketch, argument, holds, knowledge)
+        return _labelled(sketch, argument, drugs) if holds else sketch
     if op == "has":
         concept = argument["concept"]
         if not holds:
             return replace(sketch, has_not=(*sketch.has_not, concept))
-        grade = argument.get("grade_at_least")
-        severity = f"grade-{grade}" if grade else (argument.get("severity") or ("",))[0]
-        return replace(sketch, has=(*sketch.has, (concept, severity)))
+        return replace(sketch, has=(*sketch.has, (concept, _severity(argument, literals))))
     if op == "biology":
         other = {"present": "absent", "absent": "present"}[argument["is"]]
         return replace(
@@ -175,20 +225,25 @@ def _given(sketch: Sketch, drugs: Sequence[str], status: Status) -> Sketch:
     return replace(sketch, drugs={**sketch.drugs, **known, **kept})
 
 
-def _labelled(sketch: Sketch, label: str, holds: bool, knowledge: Knowledge) -> Sketch:
-    numbers = knowledge.definitions["imwg"]["labels"]
-    three: Sequence[str] = numbers["three_classes"]
-    if not holds:
-        return sketch
-    if label in ("triple-class-exposed", "triple-class-refractory", "double-refractory"):
-        status = Status.EXPOSED if label.endswith("exposed") else Status.REFRACTORY
-        classes = three[:2] if label == "double-refractory" else three
-        return _given(sketch, [_drugs_of(key, knowledge)[0] for key in classes], status)
-    several = numbers.get(label.removesuffix("-refractory"))
-    if isinstance(several, Mapping):
-        named = [drug for key, number in several.items() for drug in _drugs_of(key, knowledge)[:number]]
-        return _given(sketch, named, Status.REFRACTORY)
+def _labelled(sketch: Sketch, label: str, drugs: tuple[str, ...]) -> Sketch | None:
+    if drugs:
+        return _given(sketch, drugs, Status.EXPOSED if label.endswith("exposed") else Status.REFRACTORY)
+    if label == "not-applicable" or (label in OF_ONE_LINE and sketch.prior_lines != 1):
+        return None  # no choice is due then, or not with so many lines
     return replace(sketch, labels=(*sketch.labels, label))
+
+
+def _severity(argument: Mapping[str, Any], literals: Sequence[_Literal]) -> str:
+    """As grave as the leaf asks; where it does not ask, milder than what another leaf denies."""
+    if "grade_at_least" in argument:
+        return f"grade-{argument['grade_at_least']}"
+    if asked := argument.get("severity"):
+        return str(asked[0])
+    for leaf, holds in literals:
+        if leaf.op == "has" and not holds and leaf.argument["concept"] == argument["concept"]:
+            grade = leaf.argument.get("grade_at_least")
+            return less_severe(f"grade-{grade}" if grade else leaf.argument.get("severity", ("",))[0])
+    return ""
 
 
 # Numbers --------------------------------------------------------------------------------------------------
@@ -225,7 +280,7 @@ def _fulfilling(limits: Sequence[tuple[Mapping[str, Any], bool]], *, whole: bool
     step = 1.0 if whole else 0.5
     candidates = [x for n in numbers for x in (n - step, n, n + step)] + [0.0, numbers[-1] * 2 + 1]
     for candidate in sorted(x for x in candidates if x >= 0):
-        if all(_holds(candidate, limit) is wanted for limit, wanted in limits):
+        if all(within(candidate, limit) is wanted for limit, wanted in limits):
             return int(candidate) if whole else candidate
     return None
 
@@ -233,14 +288,3 @@ def _fulfilling(limits: Sequence[tuple[Mapping[str, Any], bool]], *, whole: bool
 def _within(limit: Mapping[str, Any]) -> float:
     value = _fulfilling([(limit, True)], whole=False)
     return float(value) if value is not None else 0.0
-
-
-def _holds(value: float, limit: Mapping[str, float]) -> bool:
-    tests = {
-        "exactly": lambda x: value == x,
-        "at_least": lambda x: value >= x,
-        "at_most": lambda x: value <= x,
-        "over": lambda x: value > x,
-        "under": lambda x: value < x,
-    }
-    return all(tests[name](x) for name, x in limit.items())

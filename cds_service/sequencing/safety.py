@@ -38,11 +38,14 @@ def refractory_siblings(
 def unsettled_siblings(
     key: str, state: PatientState, knowledge: Knowledge
 ) -> Iterator[tuple[str, DrugState]]:
-    """Those given before of which it is not known, each with the class they share."""
+    """Those of which it is not known, each with the class they share.
+
+    Charted ones alone: where no history came, every drug is unknown, and the history is what is missing.
+    """
     return (
         found
         for found in _siblings(key, state, knowledge)
-        if found[1].status is Status.UNKNOWN and found[1].last is not None
+        if found[1].status is Status.UNKNOWN and (found[1].given or found[1].derived_from)
     )
 
 
@@ -201,6 +204,14 @@ def cautions(
                 text = sentence(definitions, "caution", "unknown-bar", text=caution.text)
                 yield CautionShown(key, caution.concept, text, True, outcome.derived_from, caution.weighs)
     yield from general
+
+
+def open_weights(regimen: Regimen, evaluator: Evaluator, knowledge: Knowledge) -> Iterator[str]:
+    """The data that could put the regimen behind its equals, or take a caution that does so away."""
+    for key in (*regimen.components, *regimen.supporting):
+        for caution in knowledge.cautions(key):
+            if caution.weighs and caution.when is not None:
+                yield from evaluator.ask(caution.when).missing
 
 
 def advice(

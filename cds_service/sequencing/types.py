@@ -104,6 +104,7 @@ class Suggested:
     newer: bool = False  # by none but rules on options labelled since the main source was written
     doses: tuple[DoseShown, ...] = ()
     advice: tuple[AdviceShown, ...] = ()
+    headlines: tuple[Text, ...] = ()  # of each row of evidence, the sentence for her population
 
 
 @dataclass(frozen=True)
@@ -142,12 +143,15 @@ class World:
     settled: str  # "refractory", "not-refractory", "present", "3" ...
     adds: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
-    suggested: tuple[str, ...] = ()  # the whole order then
+    suggested: tuple[str, ...] = ()  # the whole order then, as if the state had been answered so
 
 
 @dataclass(frozen=True)
 class Undecided:
-    """One datum that the chart does not tell and that leaves gates, stops or rules unknown."""
+    """One datum that the chart does not tell and that leaves gates, stops or rules unknown.
+
+    What could do no more than put a regimen behind its equals (a caution) is none.
+    """
 
     datum: str  # "refractory:bortezomib", "comorbidity:heart-failure", "car-t" ...
     text: Text

@@ -10,29 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
-from cds_service.knowledge.references import leaves
-from cds_service.knowledge.types import Condition, Knowledge
+from cds_service.knowledge.limits import deciding, less_severe, limits, severities
+from cds_service.knowledge.types import Knowledge
 from cds_service.knowledge.wording import sentence
 from cds_service.patient.refractory import class_states
-from cds_service.patient.types import PatientState, Status, Unknown
+from cds_service.patient.types import LONG_AGO, PatientState, Status, Unknown
 from cds_service.record import ComorbidityFact, DateSpan, Measurement
 from cds_service.sequencing.choose import Chooser, Judged
 from cds_service.sequencing.labelling import datum_text
 from cds_service.sequencing.types import Undecided, World
 
-_FIT, _UNFIT = 0, 3
-"""ECOG performance statuses between which every rule and label draws its limit."""
-_MOST_LINES = 5
-"""No rule or label asks for more prior lines than four."""
-_LONG_MONTHS = 60
-"""Longer than any time that a rule or label asks for."""
 _NOT_A_FACT = frozenset({"label-date"})
 """What is unknown of the knowledge, not of the patient."""
 _OF_THE_CHART_AT_LARGE = frozenset({"comorbidity", "lab", "estimated", "planned", "sex", "label-date"})
 """Not charted for nearly everybody: told with the whole answer, not among what a card asks for."""
+_OF_ONE_DRUG = ("refractory", "exposed", "last-dose")
+"""What was given and what it did: whoever learns one of them learns of the others."""
 
 _States = Iterator[tuple[str, PatientState]]
 
@@ -45,22 +40,24 @@ def undecided(chooser: Chooser, judged: Sequence[Judged]) -> tuple[Undecided, ..
     """
     if not chooser.state.needs_treatment_choice or chooser.state.out_of_scope:
         return ()
-    waiting: dict[str, dict[str, Judged]] = {}
+    waiting: dict[str, dict[str, None]] = {}
     steps: dict[str, dict[str, None]] = {}
     for one in judged:
         for step in one.trace:
             if step.outcome.value is None and _may_change(one):
                 for datum in step.outcome.missing:
-                    waiting.setdefault(datum, {})[one.regimen] = one
+                    waiting.setdefault(datum, {})[one.regimen] = None
                     steps.setdefault(datum, {})[step.step] = None
     given = tuple(one.regimen for one in chooser.ordered(judged))
     found = []
     for datum, regimens in waiting.items():
         if datum in _NOT_A_FACT or _told_by_history(datum, chooser.state):
             continue
+        told = _told_with(datum, waiting)
+        again = frozenset(one.regimen for one in judged if _may_change(one) and one.waits_for & told)
         worlds = tuple(
-            _world(name, state, chooser, judged, frozenset(regimens), given)
-            for name, state in _settled(chooser.state, datum, chooser.knowledge)
+            _world(name, state, chooser, judged, again, given)
+            for name, state in settled(chooser.state, datum, chooser.knowledge)
         )
         found.append(
             Undecided(
@@ -117,15 +114,15 @@ def _world(
     state: PatientState,
     chooser: Chooser,
     judged: Sequence[Judged],
-    affected: frozenset[str],
+    again: frozenset[str],
     given: tuple[str, ...],
 ) -> World:
-    other = Chooser(state, chooser.knowledge, chooser.region, chooser.pathway.id, chooser.site)
+    other = Chooser(state, chooser.knowledge, chooser.region, chooser.pathway.id, chooser.site, chooser)
     regimens = chooser.knowledge.regimens
     then = tuple(
         one.regimen
         for one in other.ordered(
-            [other.judge(regimens[one.regimen]) if one.regimen in affected else one for one in judged]
+            [other.judge(regimens[one.regimen]) if one.regimen in again else one for one in judged]
         )
     )
     return World(
@@ -137,10 +134,27 @@ def _world(
 
 
 # The states the patient might be in -----------------------------------------------------------------------
-def _settled(state: PatientState, datum: str, knowledge: Knowledge) -> _States:
+def settled(state: PatientState, datum: str, knowledge: Knowledge) -> _States:
+    """The states the patient might be in by this datum, named; one at least of each answer it can make."""
     kind, _, key = datum.partition(":")
     settle = _WAYS.get(kind)
     return settle(state, key, knowledge) if settle else iter(())
+
+
+def _told_with(datum: str, waiting: Mapping[str, Any]) -> set[str]:
+    """The data that are known, too, once this one is."""
+    kind, _, key = datum.partition(":")
+    if kind in _OF_ONE_DRUG:
+        return {f"{other}:{key}" for other in _OF_ONE_DRUG}
+    if kind in ("lab", "estimated"):
+        return {f"lab:{key}", f"estimated:{key}"}
+    if kind == "car-t":  # where no cells can be given, none are planned
+        return {datum, *(other for other in waiting if other.startswith("planned:"))}
+    return {datum}
+
+
+def _numbers(knowledge: Knowledge, leaf: str, concept: str = "", **bounds: Any) -> tuple[float, ...]:
+    return deciding(limits(knowledge).get((leaf, concept), ()), **bounds)
 
 
 def _drug(
@@ -154,25 +168,30 @@ def _refractory(state: PatientState, key: str, knowledge: Knowledge) -> _States:
     if key in state.drugs:
         yield _drug(state, key, knowledge, "refractory", status=Status.REFRACTORY)
         yield _drug(state, key, knowledge, "not-refractory", status=Status.EXPOSED)
+        if not state.drugs[key].given:
+            yield _drug(state, key, knowledge, "never-given", status=Status.NAIVE)
 
 
 def _exposed(state: PatientState, key: str, knowledge: Knowledge) -> _States:
     if key in state.drugs:
-        yield _drug(state, key, knowledge, "given", status=Status.EXPOSED)
+        some_day = DateSpan(LONG_AGO, state.as_of)
+        yield _drug(state, key, knowledge, "given", status=Status.UNKNOWN, last=some_day)
         yield _drug(state, key, knowledge, "never-given", status=Status.NAIVE)
 
 
 def _last_dose(state: PatientState, key: str, knowledge: Knowledge) -> _States:
     if key in state.drugs:
         month = knowledge.definitions["imwg"]["days_per_month"]
-        for months in (1, _LONG_MONTHS):
+        for months in _numbers(knowledge, "months_since_last"):
             day = state.as_of - timedelta(days=round(months * month))
-            yield _drug(state, key, knowledge, f"{months}-months-ago", last=DateSpan(day, day))
+            yield _drug(state, key, knowledge, f"{months:g}-months-ago", last=DateSpan(day, day))
 
 
 def _prior_lines(state: PatientState, key: str, knowledge: Knowledge) -> _States:
-    for number in range(max(len(state.lines), 1), _MOST_LINES + 1):
-        yield str(number), replace(state, prior_lines=number)
+    least = max(len(state.lines), 1)
+    for number in map(round, _numbers(knowledge, "prior_lines", whole=True, least=least)):
+        first = ("first-relapse",) if number == 1 else ()
+        yield str(number), replace(state, prior_lines=number, labels=(*state.labels, *first))
 
 
 def _progressed(state: PatientState, key: str, knowledge: Knowledge) -> _States:
@@ -181,16 +200,21 @@ def _progressed(state: PatientState, key: str, knowledge: Knowledge) -> _States:
 
 
 def _months(state: PatientState, key: str, knowledge: Knowledge) -> _States:
+    """Months to the first progression; the label drawn from them by the first definition in use."""
     label = "functional-high-risk"
-    decided = replace(state, open_labels=state.open_labels - {label})
-    early = decided if label in decided.labels else replace(decided, labels=(*decided.labels, label))
-    yield "early", replace(early, first_remission_months=1.0)
-    yield "late", replace(decided, first_remission_months=float(_LONG_MONTHS))
+    definitions = knowledge.definitions["imwg"]["labels"]["functional_high_risk"]
+    early = next(float(one["under_months"]) for one in definitions if one["used"])
+    drawn = {*limits(knowledge).get(("months_to_first_progression", ""), ()), ("under", early)}
+    others = tuple(one for one in state.labels if one != label)
+    for months in deciding(drawn):
+        labels = (*others, label) if months < early or label in state.labels else others
+        settled = replace(state, labels=labels, open_labels=state.open_labels - {label})
+        yield f"{months:g}-months", replace(settled, first_remission_months=months)
 
 
 def _after_transplant(state: PatientState, key: str, knowledge: Knowledge) -> _States:
-    for name, months in (("early", 1.0), ("late", float(_LONG_MONTHS))):
-        yield name, replace(state, months_to_progression_after_transplant=months)
+    for months in _numbers(knowledge, "months_from_transplant_to_progression"):
+        yield f"{months:g}-months", replace(state, months_to_progression_after_transplant=months)
 
 
 def _transplant(state: PatientState, key: str, knowledge: Knowledge) -> _States:
@@ -199,13 +223,13 @@ def _transplant(state: PatientState, key: str, knowledge: Knowledge) -> _States:
 
 
 def _ecog(state: PatientState, key: str, knowledge: Knowledge) -> _States:
-    for ecog in (_FIT, _UNFIT):
+    for ecog in map(round, _numbers(knowledge, "ecog", whole=True)):
         yield str(ecog), replace(state, ecog=ecog)
 
 
 def _age(state: PatientState, key: str, knowledge: Knowledge) -> _States:
-    for age in _between(_limits(knowledge, lambda leaf: leaf.argument if leaf.op == "age" else None)):
-        yield f"{age:g}", replace(state, age=round(age))
+    for age in map(round, _numbers(knowledge, "age", whole=True)):
+        yield str(age), replace(state, age=age)
 
 
 def _sex(state: PatientState, key: str, knowledge: Knowledge) -> _States:
@@ -214,28 +238,23 @@ def _sex(state: PatientState, key: str, knowledge: Knowledge) -> _States:
 
 
 def _comorbidity(state: PatientState, key: str, knowledge: Knowledge) -> _States:
-    """Absent; or present, as grave as each condition asks."""
+    """Absent, or milder than any condition asks where it is charted; or as grave as each condition asks."""
     others = tuple(fact for fact in state.comorbidities if fact.concept != key)
-    yield "absent", replace(state, comorbidities=others, ruled_out={**state.ruled_out, key: ()})
-    severities = {""}
-    for condition in _conditions(knowledge):
-        for leaf in leaves(condition):
-            if leaf.op == "has" and leaf.argument["concept"] == key:
-                if "grade_at_least" in leaf.argument:
-                    severities.add(f"grade-{leaf.argument['grade_at_least']}")
-                severities.update(leaf.argument.get("severity", ())[-1:])
+    charted = len(others) < len(state.comorbidities)
+    asked = severities(knowledge).get(key) or ("",)
+    if not charted:
+        yield "absent", replace(state, comorbidities=others, ruled_out={**state.ruled_out, key: ()})
+    elif less_severe(asked[0]) not in asked:
+        milder = ComorbidityFact("", key, severity=less_severe(asked[0]))
+        yield "less-severe", replace(state, comorbidities=(*others, milder))
     ruled_out = {name: refs for name, refs in state.ruled_out.items() if name != key}
-    for severity in sorted(severities - {""}) or [""]:
+    for severity in asked:
         fact = ComorbidityFact("", key, severity=severity)
         yield severity or "present", replace(state, comorbidities=(*others, fact), ruled_out=ruled_out)
 
 
 def _lab(state: PatientState, key: str, knowledge: Knowledge) -> _States:
-    limits = _limits(
-        knowledge,
-        lambda leaf: leaf.argument if leaf.op == "lab" and leaf.argument["concept"] == key else None,
-    )
-    for value in _between(limits):
+    for value in _numbers(knowledge, "lab", key):
         measured = Measurement("", key, DateSpan(state.as_of, state.as_of), value)
         yield f"{value:g}", replace(state, labs={**state.labs, key: measured})
 
@@ -274,40 +293,3 @@ _WAYS: Mapping[str, Callable[[PatientState, str, Knowledge], _States]] = {
     "car-t": _car_t,
     "planned": _planned,
 }
-
-
-def _conditions(knowledge: Knowledge) -> Iterator[Condition | None]:
-    """Every condition that may wait for a comorbidity, a value or an age."""
-    for component in knowledge.components.values():
-        yield from (caution.when for caution in component.cautions)
-        yield from (adjustment.when for adjustment in component.adjustments)
-    for regimen in knowledge.regimens.values():
-        for label in regimen.labels:
-            yield label.when
-        for dose in regimen.doses:
-            yield dose.when
-    for pathway in knowledge.pathways.values():
-        for rule in pathway.rules:
-            yield rule.when
-    for stop in knowledge.hard_stops:
-        yield stop.when
-
-
-def _limits(knowledge: Knowledge, of: Callable[[Condition], Mapping[str, Any] | None]) -> list[float]:
-    """The numbers at which any condition draws a limit, ascending."""
-    found: set[float] = set()
-    for condition in _conditions(knowledge):
-        for leaf in leaves(condition):
-            limits = of(leaf)
-            if limits is not None:
-                found.update(float(value) for name, value in limits.items() if name != "concept")
-    return sorted(found)
-
-
-def _between(limits: Sequence[float]) -> Iterator[float]:
-    """One number below all limits, one between each two, one above all."""
-    if limits:
-        yield limits[0] / 2
-        for lower, upper in pairwise(limits):
-            yield (lower + upper) / 2
-        yield limits[-1] * 1.5

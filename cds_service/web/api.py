@@ -16,7 +16,7 @@ from cds_service.fhir.read import ManyPatients, resources_of
 from cds_service.hooks.answer import CdsServices
 from cds_service.knowledge.load import demo_patients
 from cds_service.knowledge.plain import plain
-from cds_service.knowledge.types import Knowledge
+from cds_service.knowledge.types import REGIONS, Knowledge
 from cds_service.web.body import json_of, json_response
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -64,7 +64,7 @@ def _parameters() -> dict[str, Any]:
     asked: dict[str, Any] = {}
     faults: list[Fault] = []
     allowed = {
-        "region": ("EMA", "FDA"),
+        "region": REGIONS,
         "language": ("en", "it"),
         "pathway": tuple(sorted(_knowledge().pathways)),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, request
@@ -46,17 +45,20 @@ def _only_json() -> None:
         for media_type, quality in request.accept_mimetypes
         if quality > 0
     ]
-    if not names and accepted and not _JSON_NAMES.union({"*/*", "application/*"}).intersection(accepted):
+    if (
+        not names
+        and request.accept_mimetypes
+        and not _JSON_NAMES.union({"*/*", "application/*"}).intersection(accepted)
+    ):
         # A browser's Accept ends in */*; what is left asks for XML, HTML or Turtle alone.
         raise NotAcceptable("Only JSON is served: Accept application/fhir+json.")
 
 
 def _fixed(resource: Any) -> Response:
-    """An answer that is the same until the knowledge is another."""
-    version = _library().knowledge.version
+    """An answer that is the same until the knowledge, the address or the software is another."""
     answer = json_response(resource, mimetype=FHIR_JSON)
-    answer.set_etag(version.sha256, weak=True)
-    answer.last_modified = datetime.fromisoformat(version.effective).replace(tzinfo=UTC)
+    # Of the answer itself: it also turns with the address, and with the version of the software.
+    answer.add_etag(weak=True)
     answer.headers["Cache-Control"] = "no-cache"
     answer.make_conditional(request)
     return answer

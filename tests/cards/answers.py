@@ -86,6 +86,9 @@ def first_relapse(
     return PatientState(**(values | more))
 
 
+_HEADLINES = {"BOSTON-LENREF": Text("BOSTON, lenalidomide-refractory: median PFS 10.2 vs 7.1 months")}
+
+
 def suggested(
     regimen: str,
     rank: int,
@@ -107,6 +110,7 @@ def suggested(
         tuple(cautions),
         Text(because),
         recommended,
+        headlines=tuple(_HEADLINES.get(key, Text(f"figure of {key}")) for key in evidence),
     )
 
 

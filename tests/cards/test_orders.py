@@ -12,6 +12,9 @@ from cds_service.cards.orders import Orders, Recipient
 from cds_service.cards.render import Renderer
 from cds_service.cards.wording import Wording
 from cds_service.knowledge.types import Dose, Knowledge
+from cds_service.sequencing.conditions import Evaluator
+from cds_service.sequencing.doses import doses_for
+from cds_service.sequencing.sketch import Sketch, sketched
 from cds_service.sequencing.types import Answer
 from tests.cards.answers import AS_OF, chart, first_relapse, recommending
 
@@ -144,6 +147,20 @@ def test_the_description_tells_the_dose_and_the_lower_one_for_the_old(orders: Or
     )
     assert "20 mg PO/IV on days 1, 8, 15, 22 (for: age at least 75)" in said
     assert said.endswith("Verify dose and timing before signing.")
+
+
+def test_a_lower_dose_names_the_one_lower_still_that_may_be_hers(
+    orders: Orders, knowledge: Knowledge
+) -> None:
+    """Clearance 25 mL/min, of dialysis nothing charted: 15 mg every other day, on dialysis 5 mg."""
+    state = sketched(Sketch(labs={"creatinine-clearance": 25.0}), knowledge, AS_OF)
+    evaluator = Evaluator(state, knowledge, "EMA", "unknown")
+    doses = doses_for(knowledge.regimens["rd"], "EMA", evaluator, knowledge)
+    lenalidomide = next(iter(orders.creating("rd", "EMA", "en", SOMEONE, doses)))
+    assert "15 mg PO every other day" in lenalidomide["description"]
+    assert "5 mg PO" in lenalidomide["description"] and "(for: dialysis)" in lenalidomide["description"]
+    (row,) = lenalidomide["resource"]["dosageInstruction"]
+    assert row["doseAndRate"][0]["doseQuantity"]["value"] == 15
 
 
 def test_every_order_asks_to_be_verified(orders: Orders, knowledge: Knowledge) -> None:

@@ -62,7 +62,8 @@ def state_of(knowledge, *facts, born="1960-05-05", sex="male"):
 
 
 def asked(knowledge, condition, *facts, **who):
-    return Evaluator(state_of(knowledge, *facts, **who), knowledge, "EMA").ask(condition_of(condition))
+    evaluator = Evaluator(state_of(knowledge, *facts, **who), knowledge, "EMA", "unknown")
+    return evaluator.ask(condition_of(condition))
 
 
 def has(concept, **more):

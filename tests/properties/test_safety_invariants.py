@@ -124,11 +124,12 @@ def charts(draw, exact=False):
 
 
 regions = st.sampled_from(["EMA", "FDA"])
+pathways = st.sampled_from(sorted(KNOWLEDGE.pathways))
 
 
-def answered(record: ClinicalRecord, region: str):
+def answered(record: ClinicalRecord, region: str, pathway: str = "default"):
     state = derive(record, KNOWLEDGE, AS_OF)
-    return state, choose(state, KNOWLEDGE, region, "default")
+    return state, choose(state, KNOWLEDGE, region, pathway)
 
 
 def _shown(record, region):
@@ -137,9 +138,9 @@ def _shown(record, region):
 
 
 @property_settings
-@given(record=charts(), region=regions)
-def test_nothing_refractory_intolerant_or_allergic_is_ever_suggested(record, region):
-    state, answer = answered(record, region)
+@given(record=charts(), region=regions, pathway=pathways)
+def test_nothing_refractory_intolerant_or_allergic_is_ever_suggested(record, region, pathway):
+    state, answer = answered(record, region, pathway)
     anti_cd38_refractory = state.classes["anti-CD38"].status is Status.REFRACTORY
     for suggested in answer.suggested:
         for key in KNOWLEDGE.regimens[suggested.regimen].components:

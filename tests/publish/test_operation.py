@@ -199,6 +199,13 @@ def test_a_plan_may_be_named_in_the_body(knowledge: Knowledge, named: dict[str, 
             "Parameters.parameter[2].resource",
         ),
         ([{"name": "planDefinition"}], "Parameters.parameter[2].resource"),
+        (
+            [
+                {"name": "planDefinition", "resource": {"resourceType": "PlanDefinition", "url": "x"}},
+                {"name": "canonical", "valueUri": "y"},
+            ],
+            "Parameters.parameter[2]",
+        ),
     ],
 )
 def test_without_an_id_in_the_address_the_body_must_name_the_plan(

@@ -9,7 +9,7 @@ import pytest
 from cds_service.patient.state import derive
 from cds_service.record import AllergyFact, ComorbidityFact, Completeness, DrugFact, Given
 from cds_service.sequencing.answer import answer
-from cds_service.sequencing.choose import choose
+from cds_service.sequencing.conditions import Evaluator
 from tests.chart import chart, given, myeloma, regimen, response
 
 AS_OF = date(2026, 11, 1)
@@ -32,8 +32,8 @@ def draft(drug, selected=True):
 def shown(knowledge, facts, moment="order-sign", region="EMA", **more):
     record = chart(*facts, **more)
     state = derive(record, knowledge, AS_OF)
-    recommendation = choose(state, knowledge, region, "default")
-    return answer(moment, record, state, recommendation, knowledge)
+    evaluator = Evaluator(state, knowledge, region, "unknown")
+    return answer(moment, record, state, evaluator, region, knowledge)
 
 
 CONFLICTS = [
@@ -129,5 +129,5 @@ def test_for_the_dead_there_is_nothing_to_show(knowledge, moment):
     record = chart(*REFRACTORY)
     record = type(record)(**{**record.__dict__, "patient": type(record.patient)("p1", deceased=True)})
     state = derive(record, knowledge, AS_OF)
-    found = answer(moment, record, state, choose(state, knowledge, "EMA", "default"), knowledge)
+    found = answer(moment, record, state, Evaluator(state, knowledge, "EMA", "unknown"), "EMA", knowledge)
     assert found == type(found)()

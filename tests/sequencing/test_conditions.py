@@ -37,10 +37,11 @@ def evaluator(knowledge):
         ),
         measurements=(
             Measurement("Observation/crcl", "creatinine-clearance", DateSpan.on("2026-02-01"), 28, "mL/min"),
+            Measurement("Observation/p", "platelets", DateSpan.on("2026-02-01"), 90, "10*9/L", text="<"),
             Measurement("Observation/t", "t-11-14", DateSpan.on("2021-01-01"), text="present"),
         ),
     )
-    return Evaluator(derive(record, knowledge, AS_OF), knowledge, "EMA")
+    return Evaluator(derive(record, knowledge, AS_OF), knowledge, "EMA", "unknown")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,11 @@ def test_what_is_decided_without_the_unknown_asks_for_nothing(evaluator):
         ({"has": {"concept": "heart-failure", "severity": ["NYHA-III", "NYHA-IV"]}}, U),
         ({"has": {"concept": "copd"}}, U),  # absence from the list is not absence
         ({"lab": {"concept": "creatinine-clearance", "under": 30}}, T),
-        ({"lab": {"concept": "platelets", "under": 50}}, U),
+        ({"lab": {"concept": "platelets", "under": 50}}, U),  # charted as "<90"
+        ({"lab": {"concept": "platelets", "under": 90}}, T),
+        ({"lab": {"concept": "platelets", "at_least": 30, "under": 70}}, U),  # both ends of it lie outside
+        ({"lab": {"concept": "platelets", "at_least": 90}}, F),
+        ({"lab": {"concept": "lvef", "under": 40}}, U),
         ({"biology": {"marker": "t-11-14", "is": "present"}}, T),
         ({"biology": {"marker": "del-17p", "is": "present"}}, U),
         ({"transplant": True}, T),

@@ -19,7 +19,8 @@ PATIENT = Sketch(drugs={"bortezomib": Given(Status.REFRACTORY)}, age=70)
 
 def doses(knowledge, key, sketch=PATIENT, region="EMA"):
     state = sketched(sketch, knowledge, AS_OF)
-    found = doses_for(knowledge.regimens[key], region, Evaluator(state, knowledge, region), knowledge)
+    evaluator = Evaluator(state, knowledge, region, "unknown")
+    found = doses_for(knowledge.regimens[key], region, evaluator, knowledge)
     return {dose.drug: dose for dose in found}
 
 
@@ -73,6 +74,25 @@ def test_on_dialysis_lenalidomide_is_5_mg(knowledge):
     assert dose.derived_from == ("Sketch/dialysis",)
 
 
+def test_of_two_reasons_for_a_lower_dose_the_lower_one_stands(knowledge):
+    """Pomalidomide in the US: 3 mg on haemodialysis, 2 mg in severe hepatic impairment."""
+    on_dialysis = replace(PATIENT, has=(("dialysis", ""),))
+    both = replace(PATIENT, has=(("dialysis", ""), ("hepatic-impairment", "severe")))
+    assert amounts(doses(knowledge, "pom-d", on_dialysis, "FDA")["pomalidomide"]) == [3]
+    dose = doses(knowledge, "pom-d", both, "FDA")["pomalidomide"]
+    assert amounts(dose) == [2]
+    assert dose.derived_from == ("Sketch/hepatic-impairment",)
+
+
+def test_where_a_dose_lower_still_may_be_hers_the_entry_names_what_decides(knowledge):
+    low = replace(PATIENT, labs={"creatinine-clearance": 25.0})  # of dialysis the chart says nothing
+    dose = doses(knowledge, "d-rd", low)["lenalidomide"]
+    assert (amounts(dose), dose.depends_on) == ([15], ("comorbidity:dialysis",))
+    liver = replace(PATIENT, has=(("dialysis", ""), ("hepatic-impairment", "")))
+    dose = doses(knowledge, "pom-d", liver, "FDA")["pomalidomide"]
+    assert (amounts(dose), dose.depends_on) == ([3], ("comorbidity:hepatic-impairment",))
+
+
 def test_an_unknown_clearance_leaves_the_standard_dose_and_says_what_it_depends_on(knowledge):
     dose = doses(knowledge, "d-rd")["lenalidomide"]
     assert (amounts(dose), dose.variant) == ([25], "")
@@ -121,14 +141,16 @@ STEPPED = ["teclistamab", "elranatamab", "talquetamab", "linvoseltamab"]
 
 @pytest.mark.parametrize("region", ["EMA", "FDA"])
 @pytest.mark.parametrize("key", STEPPED)
-def test_a_step_up_comes_whole_or_not_at_all(knowledge, key, region):
-    found = doses(knowledge, key, region=region)
-    if found:
-        rows = found[key].rows
-        steps = [row for row in rows if row.step_up]
-        assert len(steps) >= 2
-        assert all(row.amount is not None for row in steps)
-        assert max(row.amount for row in steps) < max(row.amount for row in rows if not row.step_up)
+def test_a_step_up_comes_whole(knowledge, key, region):
+    rows = doses(knowledge, key, region=region)[key].rows
+    steps = [row for row in rows if row.step_up]
+    assert len(steps) >= 2
+    assert all(row.amount is not None for row in steps)
+    assert max(row.amount for row in steps) < max(row.amount for row in rows if not row.step_up)
+
+
+def test_a_step_up_of_which_a_step_is_not_given_is_no_schedule(knowledge):
+    assert doses(knowledge, "tec-tal") == {}
 
 
 def test_teclistamab_steps_on_the_days_of_the_region(knowledge):

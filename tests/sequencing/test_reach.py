@@ -33,6 +33,12 @@ IMPOSSIBLE = [
     ("older and younger", {"all": [{"age": {"over": 75}}, {"age": {"under": 70}}]}),
     ("in both regions", {"all": [{"region": "EMA"}, {"region": "FDA"}]}),
     ("feasible and not", {"all": [{"car_t": "feasible"}, {"car_t": "not-feasible"}]}),
+    (
+        "a first relapse after two lines",
+        {"all": [{"label": "first-relapse"}, {"prior_lines": {"exactly": 2}}]},
+    ),
+    ("no choice is due", {"label": "not-applicable"}),
+    ("every drug of a class denied", {"all": [{"label": "triple-class-exposed"}, {"naive_to": "PI"}]}),
 ]
 
 
@@ -49,6 +55,39 @@ POSSIBLE = [
     ("penta-refractory", {"all": [{"label": "penta-refractory"}, {"prior_lines": {"at_least": 4}}]}),
     ("two of three classes", {"label": "double-refractory"}),
     ("no transplant", {"not": {"transplant": True}}),
+    (
+        "triple-class exposed by other drugs than bortezomib",
+        {"all": [{"label": "triple-class-exposed"}, {"not": {"exposed_to": "bortezomib"}}]},
+    ),
+    (
+        "double-refractory, to proteasome inhibitors not",
+        {"all": [{"label": "double-refractory"}, {"not": {"refractory_to": "PI"}}]},
+    ),
+    (
+        "two proteasome inhibitors, bortezomib not among them",
+        {
+            "all": [
+                {"count_refractory": {"class": "PI", "at_least": 2}},
+                {"not": {"refractory_to": "bortezomib"}},
+            ]
+        },
+    ),
+    (
+        "quad-refractory but for pomalidomide",
+        {"all": [{"label": "quad-refractory"}, {"not": {"refractory_to": "pomalidomide"}}]},
+    ),
+    (
+        "three classes, bortezomib never",
+        {
+            "all": [
+                {"exposed_to": "PI"},
+                {"exposed_to": "alkylator"},
+                {"exposed_to": "BCMA"},
+                {"not": {"exposed_to": "bortezomib"}},
+            ]
+        },
+    ),
+    ("half a year to a year", {"months_since_last": {"of": "PI", "at_least": 6, "under": 12}}),
     (
         "one of two",
         {"any": [{"naive_to": "PI"}, {"has": {"concept": "heart-failure", "severity": ["NYHA-III"]}}]},

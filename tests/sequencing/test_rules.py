@@ -14,6 +14,8 @@ from cds_service.patient.state import derive
 from cds_service.patient.types import Status
 from cds_service.record import AllergyFact, ComorbidityFact, DateSpan, Measurement
 from cds_service.sequencing.choose import Chooser, choose
+from cds_service.sequencing.conditions import Evaluator
+from cds_service.sequencing.labelling import label_status
 from cds_service.sequencing.sketch import Given, Sketch, sketched
 from cds_service.sequencing.worlds import undecided, with_weighed_unknowns
 from tests.chart import chart, given, procedure, regimen, response
@@ -191,6 +193,46 @@ def test_a_label_counts_from_its_day(knowledge):
     after = suggest(knowledge, facts, as_of=date(2025, 8, 1))
     assert "bela-vd" not in [s.regimen for s in before.suggested]
     assert "bela-vd" in [s.regimen for s in after.suggested]
+
+
+THREE_CLASSES = {name: Given(Status.EXPOSED) for name in ("bortezomib", "lenalidomide", "daratumumab")}
+IN_APRIL_2024 = [
+    # the EU label of cilta-cel widened on a day of April 2024 that nobody told: from 3 lines after all three
+    # classes to 1 line, refractory to lenalidomide
+    ("outside both", Sketch(drugs={"bortezomib": Given(Status.EXPOSED)}, prior_lines=1), "outside", ()),
+    (
+        "within the new one",
+        Sketch(drugs={"bortezomib": Given(Status.EXPOSED), "lenalidomide": Given(Status.REFRACTORY)}),
+        "unknown",
+        ("label-date",),
+    ),
+    ("within the old one", Sketch(drugs=THREE_CLASSES, prior_lines=3), "unknown", ("label-date",)),
+    (
+        "within both",
+        Sketch(drugs={**THREE_CLASSES, "lenalidomide": Given(Status.REFRACTORY)}, prior_lines=3),
+        "within",
+        (),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "sketch", "status", "missing"), IN_APRIL_2024, ids=[c[0] for c in IN_APRIL_2024]
+)
+def test_a_label_in_the_month_it_changed(knowledge, case, sketch, status, missing):
+    state = sketched(sketch, knowledge, date(2024, 4, 15))
+    evaluator = Evaluator(state, knowledge, "EMA", "unknown")
+    label, _ = label_status(knowledge.regimens["cilta-cel"], "EMA", evaluator, knowledge, state.as_of)
+    assert (label.status, label.missing) == (status, missing)
+
+
+def test_of_a_day_gone_by_the_rules_that_are_younger_are_counted(knowledge):
+    facts = [*regimen(VRD, "2019-01-10", "2020-03-20"), response("PD", "2020-04-01")]
+    then = suggest(knowledge, facts, as_of=date(2020, 6, 1), pathway="barila-2025")
+    assert (then.suggested, then.disagreements) == ((), ())
+    (remark,) = then.remarks
+    assert remark.text.en.endswith("the first of them from 2025-05-01")
+    assert suggest(knowledge, facts, pathway="barila-2025").remarks == ()
 
 
 def test_triple_class_refractory_after_bcma_prefers_talquetamab(knowledge):

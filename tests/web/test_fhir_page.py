@@ -15,7 +15,7 @@ import pytest
 
 from cds_service.demo import bundle_of
 from cds_service.knowledge.load import demo_patients
-from cds_service.publish.operation import REGIONS
+from cds_service.knowledge.types import REGIONS
 from tests.publish.judges import complaints
 from tests.web.test_server import Served
 
