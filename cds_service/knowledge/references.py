@@ -45,6 +45,7 @@ def dangling(k: Knowledge) -> Iterator[str]:
         "refractory_to": lambda a: [a] if isinstance(a, str) else a,
         "naive_to": lambda a: [a] if isinstance(a, str) else a,
         "intolerant_of": lambda a: [a] if isinstance(a, str) else a,
+        "allergic_to": lambda a: [a] if isinstance(a, str) else a,
         "count_refractory": lambda a: [a["class"]],
         "count_exposed": lambda a: [a["class"]],
         "months_since_last": lambda a: [a["of"]] if isinstance(a["of"], str) else a["of"],

@@ -96,7 +96,7 @@ class _Words:
         match leaf.op:
             case "prior_lines":
                 return self._lines(argument)
-            case "exposed_to" | "refractory_to" | "naive_to" | "intolerant_of":
+            case "exposed_to" | "refractory_to" | "naive_to" | "intolerant_of" | "allergic_to":
                 return name, {"drugs": self._drugs(argument)}
             case "count_refractory" | "count_exposed":
                 count, drugs = argument["at_least"], self._drugs(argument["class"])

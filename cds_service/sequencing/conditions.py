@@ -46,7 +46,10 @@ class Evaluator:
             "exposed_to": lambda a: self._any_of(a, self._exposed),
             "refractory_to": lambda a: self._any_of(a, self._refractory),
             "naive_to": lambda a: _negated(self._any_of(a, self._exposed)),
-            "intolerant_of": lambda a: self._any_of(a, self._intolerant),
+            "intolerant_of": lambda a: self._any_of(
+                a, lambda key: self._charted(key, {**state.intolerant, **state.allergic})
+            ),
+            "allergic_to": lambda a: self._any_of(a, lambda key: self._charted(key, state.allergic)),
             "count_refractory": lambda a: self._count(a, self._refractory),
             "count_exposed": lambda a: self._count(a, self._exposed),
             "progressed_on_last_therapy": self._progressed_on_last,
@@ -149,10 +152,9 @@ class Evaluator:
             outcomes.append(Outcome(value, missing, _by(member, member.status is not Status.NAIVE)))
         return _combined(outcomes, True) if outcomes else Outcome(False)
 
-    def _intolerant(self, key: str) -> Outcome:
-        """Stopped for toxicity, or an allergy or intolerance is charted."""
+    def _charted(self, key: str, charted: Mapping[str, tuple[str, ...]]) -> Outcome:
+        """Whether one of the drugs is among those charted as not borne; what is not charted is not so."""
         drugs = {m.drug for m in self._members(key)} | {key}
-        charted = {**self._state.intolerant, **self._state.allergic}
         found = [charted[d] for d in sorted(drugs) if d in charted]
         return Outcome(bool(found), (), tuple(sorted({r for refs in found for r in refs})))
 

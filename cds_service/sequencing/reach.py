@@ -95,7 +95,7 @@ def _drawn(literals: Sequence[_Literal], knowledge: Knowledge, region: str) -> I
 
 
 _RANK = {"label": 0, "count_refractory": 1, "refractory_to": 2, "count_exposed": 3, "exposed_to": 3,
-         "months_since_last": 4, "intolerant_of": 4}  # fmt: skip
+         "months_since_last": 4, "intolerant_of": 4, "allergic_to": 4}  # fmt: skip
 
 
 def _drugs_of(key: str, knowledge: Knowledge) -> list[str]:
@@ -125,7 +125,7 @@ class _Drugs:
             yield ()
         elif leaf.op in ("refractory_to", "exposed_to"):
             yield from ((drug,) for drug in self._usable(argument, refractory=refractory))
-        elif leaf.op == "intolerant_of":
+        elif leaf.op in ("intolerant_of", "allergic_to"):
             yield from ((drug,) for drug in self._named(argument))
         elif leaf.op == "months_since_last":
             yield from ((drug,) for drug in self._usable(argument["of"], refractory=False))
@@ -186,6 +186,8 @@ def _applied(
         return _given(sketch, tuple(named[:1]), Status.EXPOSED)
     if op == "intolerant_of":
         return replace(sketch, intolerant=(*sketch.intolerant, *drugs)) if holds else sketch
+    if op == "allergic_to":
+        return replace(sketch, allergic=(*sketch.allergic, *drugs)) if holds else sketch
     if op == "months_since_last" and holds:
         months = _within({k: v for k, v in argument.items() if k != "of"})
         status = sketch.drugs.get(drugs[0], Given(Status.EXPOSED)).status

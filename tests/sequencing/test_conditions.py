@@ -101,6 +101,9 @@ def test_what_is_decided_without_the_unknown_asks_for_nothing(evaluator):
         ({"count_refractory": {"class": "IMiD", "at_least": 2}}, F),
         ({"count_exposed": {"class": "PI", "at_least": 1}}, T),
         ({"progressed_on_last_therapy": True}, T),
+        ({"intolerant_of": "PI"}, T),
+        ({"allergic_to": "PI"}, F),  # stopped for toxicity is no allergy
+        ({"allergic_to": ["thalidomide", "lenalidomide"]}, F),
         ({"label": "first-relapse"}, T),
         ({"label": "triple-class-exposed"}, T),
         ({"age": {"at_least": 70}}, T),

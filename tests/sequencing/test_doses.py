@@ -168,7 +168,7 @@ def test_talquetamab_is_ordered_by_the_schedule_of_the_figure_shown(knowledge, r
     rows = doses(knowledge, "talquetamab", region=region)["talquetamab"].rows
     assert [row.amount for row in rows] == [0.01, 0.06, 0.4, 0.8]
     assert [row.days for row in rows if row.step_up] == days
-    asked = Evaluator(sketched(PATIENT, knowledge, AS_OF), knowledge, region)
+    asked = Evaluator(sketched(PATIENT, knowledge, AS_OF), knowledge, region, "unknown")
     shown = knowledge.evidence[evidence_for("talquetamab", asked, knowledge)[0]]
     assert "0.8 mg/kg every 2 weeks" in shown.results[0].headline.en
     told = [dose.amount for dose in knowledge.regimens["talquetamab"].doses if dose.alternative]

@@ -152,7 +152,7 @@ IN_USE = ("authorised", "authorised-conditional", "accelerated", "positive-opini
 
 def test_every_drug_of_a_regimen_in_use_says_something_of_pregnancy(knowledge):
     expecting = Evaluator(
-        sketched(Sketch(has=(("pregnancy", ""),), age=38), knowledge, AS_OF), knowledge, "EMA"
+        sketched(Sketch(has=(("pregnancy", ""),), age=38), knowledge, AS_OF), knowledge, "EMA", "unknown"
     )
     silent = {
         drug
@@ -260,7 +260,7 @@ LIMITS = [
 
 @pytest.mark.parametrize(("drug", "charted", "concept", "told"), LIMITS)
 def test_a_limit_of_the_label_is_told_from_where_it_holds_and_weighs(knowledge, drug, charted, concept, told):
-    asked = Evaluator(sketched(Sketch(**charted), knowledge, AS_OF), knowledge, "EMA")
+    asked = Evaluator(sketched(Sketch(**charted), knowledge, AS_OF), knowledge, "EMA", "unknown")
     weighing = [
         caution
         for caution in knowledge.cautions(drug)
@@ -286,6 +286,24 @@ BARRED = [
 
 @pytest.mark.parametrize(("case", "drug", "charted", "barred"), BARRED)
 def test_what_bars_a_drug(knowledge, case, drug, charted, barred):
-    asked = Evaluator(sketched(Sketch(**charted), knowledge, AS_OF), knowledge, "EMA")
+    asked = Evaluator(sketched(Sketch(**charted), knowledge, AS_OF), knowledge, "EMA", "unknown")
     bars = [caution.when for caution in knowledge.cautions(drug) if caution.bars]
     assert any(asked.ask(when).value for when in bars) is barred
+
+
+@pytest.mark.parametrize(
+    ("allergic", "intolerant", "warned"),
+    [
+        (("lenalidomide",), (), True),
+        (("thalidomide",), (), True),
+        ((), ("lenalidomide",), False),  # stopped for low counts is no allergy
+        (("bortezomib",), (), False),
+    ],
+)
+def test_an_allergy_to_one_immunomodulatory_drug_is_a_caution_for_pomalidomide(
+    knowledge, allergic, intolerant, warned
+):
+    sketch = replace(FIRST, allergic=allergic, intolerant=intolerant)
+    suggested = {one.regimen: one for one in answer(knowledge, sketch).suggested}
+    told = {c.concept for c in suggested["d-pd"].cautions if c.concerns}
+    assert ("hypersensitivity" in told) is warned
