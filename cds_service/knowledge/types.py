@@ -217,6 +217,7 @@ class Regimen:
     notes: tuple[Text, ...]
     history_only: bool = False  # names a line of a chart; no rule may suggest it
     no_rule: str = ""  # why no rule speaks for it, where none does
+    sources: tuple[Source, ...] = ()  # where the regimen itself is told of
     last_checked: str = ""
     reviewed: tuple[Review, ...] = ()
 
