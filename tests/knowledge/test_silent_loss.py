@@ -374,6 +374,14 @@ def test_a_caution_added_leaves_all_others(tmp_path):
     assert told_losses(tmp_path) == []
 
 
+def test_the_caution_that_the_guide_adds_leaves_all_others(tmp_path):
+    guide = (root() / "docs" / "knowledge" / "your-own-pathway.md").read_text(encoding="utf-8")
+    text = guide.split("`pathways/drugs/carfilzomib.patch.yaml`:\n\n```yaml\n")[1].split("```")[0]
+    known = load(written(tmp_path, CARFILZOMIB, text))
+    assert known.components["carfilzomib"].cautions[-1].concept == "hypertension"
+    assert told_losses(tmp_path) == []
+
+
 def told_losses(folder: Path) -> list[str]:
     files = read_files(folder)
     return [
