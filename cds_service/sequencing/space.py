@@ -84,7 +84,7 @@ def points(knowledge: Knowledge, every: int = 1, offset: int = 0) -> Iterator[Po
             sketch = sketch_of(
                 {
                     **{key: value for key, value in history.items() if key not in ("id", "least_lines")},
-                    **{key: value for key, value in finding.items() if key != "id"},
+                    **{key: value for key, value in finding.items() if key not in ("id", "least_lines")},
                     "drugs": {**statuses, **history["drugs"]},
                     "prior_lines": lines,
                     "car_t": car_t,
@@ -113,7 +113,8 @@ def _drawn(space: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], int, Any,
             if not 1 <= given <= lines * space["most_agents_per_line"]:
                 continue
             histories = [one for one in space["histories"] if one["least_lines"] <= lines]
-            beside = product(histories, space["findings"], space["regions"], space["car_t"])
+            findings = [one for one in space["findings"] if one.get("least_lines", 1) <= lines]
+            beside = product(histories, findings, space["regions"], space["car_t"])
             for history, finding, region, car_t in beside:
                 yield named, lines, history, finding, region, car_t
 
