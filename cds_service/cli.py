@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import orjson
 from cds_service import report
 from cds_service.asked import bundle_in, day_in, json_in, require_patient
 from cds_service.assess import Assessor, Question, bundle_question
+from cds_service.commands import days
 from cds_service.commands.ending import FINDINGS, plainly
 from cds_service.commands.knowledge import knowledge
 from cds_service.demo import bundle_of, region_of
@@ -45,22 +45,11 @@ def serve() -> None:
 
 
 # ---- assess ----------------------------------------------------------------------------------------------
-def _today() -> date:
-    return datetime.now(UTC).date()
-
-
-def _as_of(_: click.Context, __: click.Parameter, value: str | None) -> date | None:
-    try:
-        return None if value is None else day_in(value, _today())
-    except BadRequest as problem:
-        raise click.BadParameter(problem.detail) from None
-
-
 @main.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--region", type=click.Choice(REGIONS), help="Whose labels count.")
 @click.option("--pathway", help="Pathway id.")
-@click.option("--as-of", callback=_as_of, metavar="YYYY-MM-DD", help="Evaluation date; default today in UTC.")
+@days.as_of_option("Evaluation date")
 @click.option("--patient", help="Id of the patient, where a Bundle holds several.")
 @click.option("--draft-orders/--no-draft-orders", default=None, help="Take draft orders as being signed now.")
 @click.option("--language", type=click.Choice(["en", "it"]), help="Language of the texts.")
@@ -141,7 +130,7 @@ def _own_words(content: Mapping[str, Any]) -> Mapping[str, Any]:
     if content.get("as_of") is None:
         return dict(content)
     try:
-        return dict(content) | {"as_of": day_in(content["as_of"], _today())}
+        return dict(content) | {"as_of": day_in(content["as_of"], days.today())}
     except BadRequest as problem:
         raise _CannotAssess(f"as_of {problem.detail}") from None
 
@@ -161,7 +150,7 @@ def _asked(content: Any, settings: Settings, options: Mapping[str, Any]) -> tupl
     except BadRequest as problem:
         raise _CannotAssess(problem.detail) from None
     question = Question(
-        as_of=options["as_of"] or own.get("as_of") or _today(),
+        as_of=options["as_of"] or own.get("as_of") or days.today(),
         region=options["region"] or region_of(own, settings.region),
         pathway=options["pathway"] or settings.pathway,
         language=options["language"] or settings.language,

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,15 +16,16 @@ from typing import Any
 
 import click
 
+from cds_service.commands import days
 from cds_service.commands.ending import FINDINGS, plainly
 from cds_service.commands.layout import Page, terminal_width
+from cds_service.knowledge.entries import source_of
 from cds_service.knowledge.load import load
 from cds_service.knowledge.saying import Saying
-from cds_service.knowledge.types import REGIONS, Knowledge, Source
+from cds_service.knowledge.types import DEFAULT, REGIONS, Knowledge
 from cds_service.patient.types import PatientState, Status
 from cds_service.sequencing.choose import Chooser
 from cds_service.sequencing.sketch import sketch_of, sketched
-from cds_service.sequencing.soundness import DEFAULT
 from cds_service.sequencing.space import NOTHING, Walked, compared, points, size, walk
 from cds_service.sequencing.types import Recommendation, Suggested
 from cds_service.sequencing.worlds import undecided, with_weighed_unknowns
@@ -42,16 +43,12 @@ def _pathway(known: Knowledge, name: str) -> str:
     return name
 
 
-def _today(given: datetime | None) -> date:
-    return (given or datetime.now(UTC)).date()
-
-
 # ---- situations ------------------------------------------------------------------------------------------
 @click.command("situations")
 @click.argument("names", nargs=-1)
 @click.option("--region", type=click.Choice(REGIONS), help="Only this region.")
 @click.option("--pathway", default=DEFAULT, show_default=True, help="Pathway id.")
-@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Day of the labels; default today in UTC.")
+@days.as_of_option("Day of the labels")
 @click.option("--language", type=click.Choice(["en", "it"]), help="Language of the texts.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @plainly
@@ -59,7 +56,7 @@ def show_situations(
     names: tuple[str, ...],
     region: str | None,
     pathway: str,
-    as_of: datetime | None,
+    as_of: date | None,
     language: str | None,
     as_json: bool,
 ) -> None:
@@ -84,7 +81,7 @@ def show_situations(
         for here in entry["regions"]:
             if (names and entry["id"] not in names) or (region and here != region):
                 continue
-            state, answer = _answered(entry, known, here, pathway, _today(as_of), page.language)
+            state, answer = _answered(entry, known, here, pathway, as_of or days.today(), page.language)
             told.append(_as_json(entry, here, answer))
             page.add(entry, here, state, answer)
     click.echo(json.dumps(told, indent=2, ensure_ascii=False) if as_json else str(page.page))
@@ -169,7 +166,7 @@ class _Situations:
 
 
 def _cited(raw: Mapping[str, Any]) -> str:
-    source = Source(**{key: str(value) for key, value in raw.items()})
+    source = source_of(raw)
     return ", ".join(filter(None, [source.at, f"doi {source.doi}" if source.doi else source.document]))
 
 
@@ -180,12 +177,12 @@ def _cited(raw: Mapping[str, Any]) -> str:
 )
 @click.option("--all", "whole", is_flag=True, help="Every state; takes long.")
 @click.option("--pathway", default=DEFAULT, show_default=True, help="Pathway id.")
-@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Day of the labels; default today in UTC.")
+@days.as_of_option("Day of the labels")
 @click.option("--processes", type=click.IntRange(min=1), help="Default: as many as there are processors.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @plainly
 def walk_states(
-    every: int, whole: bool, pathway: str, as_of: datetime | None, processes: int | None, as_json: bool
+    every: int, whole: bool, pathway: str, as_of: date | None, processes: int | None, as_json: bool
 ) -> None:
     """Walk the states of pathways/state-space.yaml: the invariants, and who gets which suggestion first.
 
@@ -196,7 +193,7 @@ def walk_states(
     known = load(folder)
     _pathway(known, pathway)
     every = 1 if whole else every
-    day = _today(as_of)
+    day = as_of or days.today()
     parts = [(every * _PARTS, every * part) for part in range(_PARTS)]
     found = Walked()
     # Started afresh: a fork of a process with threads may hold a lock for ever.

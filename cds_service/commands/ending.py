@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -38,5 +39,10 @@ def plainly(command: _Command) -> _Command:
             stop(problem.sentences, MISUSE)
         except KnowledgeError as problem:
             stop(problem.findings, FINDINGS)
+        except OSError as problem:
+            if problem.errno == errno.EPIPE:  # whoever reads the output has seen enough
+                raise
+            place = f"{problem.filename}: " if problem.filename else ""
+            stop((f"{place}{problem.strerror or type(problem).__name__}.",), MISUSE)
 
     return told

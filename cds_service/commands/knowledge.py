@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from pathlib import Path, PurePosixPath
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from cds_service.commands import check_report, diff_report, show
+from cds_service.cards.wording import Wording
+from cds_service.commands import check_report, days, diff_report, show
 from cds_service.commands.answers import show_situations, walk_states
 from cds_service.commands.ending import FINDINGS, MISUSE, plainly, stop
 from cds_service.commands.layout import terminal_width
 from cds_service.commands.states import in_use, speaker, state_of
 from cds_service.knowledge import check
 from cds_service.knowledge.changes import changes, counted
-from cds_service.knowledge.load import FOLDERS, KnowledgeError, build, load, read_files, root
+from cds_service.knowledge.load import KnowledgeError, build, load, read_files, root
 from cds_service.knowledge.lookup import entries, nearest
-from cds_service.knowledge.overlay import is_patch
+from cds_service.knowledge.overlaid import deeds, idle_files, losses
 from cds_service.knowledge.plain import plain
 from cds_service.knowledge.reviews import counted as counted_reviews
 from cds_service.knowledge.saying import Saying
@@ -28,6 +29,8 @@ from cds_service.knowledge.types import Evidence, Knowledge
 from cds_service.publish.library import write_export
 from cds_service.sequencing import soundness
 from cds_service.settings import load_settings
+
+_CENTURY = 36_525  # days
 
 
 @click.group()
@@ -43,22 +46,20 @@ knowledge.add_command(walk_states)
 @knowledge.command("check")
 @click.option(
     "--max-age",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=_CENTURY),
     default=check.MAX_AGE.days,
     show_default=True,
     metavar="DAYS",
     help="How long ago an entry may have been compared with its source.",
 )
-@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Day of the check; default today in UTC.")
+@days.as_of_option("Day of the check")
 @click.option(
     "--coverage", is_flag=True, help="Also where each row of the evidence tables lives, or why not."
 )
 @click.option("--recheck", is_flag=True, help="Also each entry that was recalled, not seen in its source.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON; holds coverage and recheck.")
 @plainly
-def check_knowledge(
-    max_age: int, as_of: datetime | None, coverage: bool, recheck: bool, as_json: bool
-) -> None:
+def check_knowledge(max_age: int, as_of: date | None, coverage: bool, recheck: bool, as_json: bool) -> None:
     """Check every file; each finding is a sentence with its file. Status 1 where there are any.
 
     No schema broken, no key that leads nowhere, no entry without a source or unchecked for too long, no rule
@@ -69,14 +70,16 @@ def check_knowledge(
     try:
         files = read_files(overlay)
         known = build(files)
+        Wording(known.cards)
     except KnowledgeError as problem:
         _end_check([check.finding_of(sentence) for sentence in problem.findings], overlay, {}, as_json)
-    day = (as_of or datetime.now(UTC)).date()
+    day = as_of or days.today()
     found = [*check.findings(files, known, day, timedelta(days=max_age)), *soundness.findings(known, day)]
     covered, doubtful = check.coverage(files, known), check.to_recheck(files)
     reviewed, reviewable = counted_reviews(known)
     notes = [f"{gap}: has no Italian text; the English one is shown" for gap in known.untranslated]
-    notes += [] if overlay is None else _overlaid(overlay)
+    if overlay is not None:
+        notes += [*deeds(overlay, files), *idle_files(overlay), *losses(overlay, files, known)]
     notes.append(f"{reviewed} of {reviewable} entries are clinically reviewed")
     notes.append(
         f"{len(doubtful)} entries rest on what was recalled, not seen (R, V/R): recheck them (--recheck)"
@@ -136,25 +139,6 @@ def _summary(known: Knowledge) -> str:
         f"No findings. Knowledge {known.version.version}: {len(known.drugs)} drugs, {len(known.regimens)} "
         f"regimens, {len(known.evidence)} trial populations, {len(rules)} rules."
     )
-
-
-def _overlaid(overlay: Path) -> list[str]:
-    """What each file of the overlay does: a misspelt name or folder must not pass for a change."""
-    notes = []
-    for path in sorted(one for one in overlay.rglob("*") if one.is_file()):
-        relative = path.relative_to(overlay)
-        if any(part.startswith(".") for part in relative.parts):
-            continue
-        if relative.parts[0] not in FOLDERS or path.suffix != ".yaml":
-            said = f"has no effect; only .yaml files in {', '.join(FOLDERS)} are read"
-        elif is_patch(PurePosixPath(relative)):
-            said = f"changes entries of {path.name.removesuffix('.patch.yaml')}.yaml"
-        elif (root() / relative).is_file():
-            said = "replaces the file of this name"
-        else:
-            said = "is new and replaces nothing"
-        notes.append(f"{overlay.name}/{relative.as_posix()}: {said}")
-    return notes
 
 
 # ---- show ------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 from cds_service.commands.layout import Page
-from cds_service.knowledge.entries import source_of
 from cds_service.knowledge.load import Files
 from cds_service.knowledge.lookup import Entry, FigureConflicts
 from cds_service.knowledge.saying import Saying
@@ -125,8 +124,8 @@ class _Writer:
             for note in regimen.notes:
                 self.page.item(self._say.text(note))
         self._section("sources")
-        for source in raw.get("sources", ()):
-            self.page.item(self._say.source(source_of(source)))
+        for source in regimen.sources:
+            self.page.item(self._say.source(source))
         self.page.paragraph("")
         self._end(None, regimen.reviewed, regimen.last_checked, file)
 

@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
-from cds_service.knowledge.load import FOLDERS, Files, KnowledgeError, build, read_files, root
+from cds_service.knowledge.folders import FOLDERS
+from cds_service.knowledge.load import Files, KnowledgeError, build, read_files, root
 from cds_service.knowledge.types import Knowledge
 
 # A folder that holds these is knowledge by itself; one with less of it is an overlay.
@@ -27,7 +29,8 @@ class State:
     @property
     def described(self) -> str:
         """Where it is from, with its version and the beginning of its hash."""
-        about = self.files.files.get(PurePosixPath("pathways/knowledge.yaml")) or {}
+        content = self.files.files.get(PurePosixPath("pathways/knowledge.yaml"))
+        about = content if isinstance(content, Mapping) else {}
         local = "+local" if self.files.local and "+" not in str(about.get("version", "")) else ""
         return f"{self.where}: knowledge {about.get('version', '?')}{local}, {self.files.sha256[:12]}"
 

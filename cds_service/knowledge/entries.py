@@ -168,6 +168,7 @@ def regimen_of(raw: Mapping[str, Any]) -> Regimen:
         notes=tuple(text_of(note) for note in raw.get("notes", ())),
         history_only=bool(raw.get("history_only", False)),
         no_rule=str(raw.get("no_rule", "")),
+        sources=tuple(map(source_of, raw["sources"])),
         last_checked=raw["last_checked"],
         reviewed=reviews_of(raw),
     )

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 
+from cds_service.knowledge.composition import sources_that_are_not_there, wrongly_composed
+from cds_service.knowledge.doubles import other_key_than_before, same_key_twice
 from cds_service.knowledge.entries import (
     class_of,
     component_of,
@@ -33,11 +35,14 @@ from cds_service.knowledge.entries import (
     regimen_of,
     site_of,
 )
-from cds_service.knowledge.overlay import CannotMerge, is_patch, merged, patched_path
+from cds_service.knowledge.folders import FOLDERS, Unreadable, content_of, knowledge_files
+from cds_service.knowledge.overlay import PATCH, CannotMerge, is_patch, merged, patched_path
+from cds_service.knowledge.placeholders import unfillable
+from cds_service.knowledge.plain_yaml import read_yaml
 from cds_service.knowledge.references import dangling
-from cds_service.knowledge.types import Knowledge, KnowledgeVersion, Target, any_of
+from cds_service.knowledge.safeguards import checks_missing
+from cds_service.knowledge.types import DEFAULT, Knowledge, KnowledgeVersion, Target, any_of
 
-FOLDERS = ("mappings", "pathways", "cards")
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SCHEMAS = Path(__file__).resolve().parent / "schemas"
 
@@ -72,40 +77,6 @@ class KnowledgeError(Exception):
         super().__init__("\n".join(self.findings))
 
 
-class _Loader(yaml.CSafeLoader):
-    """YAML without its traps: no duplicate keys, dates stay text, only true and false are booleans."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool")
-    ]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _mapping_without_duplicates(loader: yaml.CSafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: dict[Any, int] = {}
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        line = key_node.start_mark.line + 1
-        if key in seen:
-            raise yaml.YAMLError(f"line {line}: {key!r} stands here again, first on line {seen[key]}")
-        seen[key] = line
-    return {loader.construct_object(k): loader.construct_object(v, deep=True) for k, v in node.value}
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping_without_duplicates)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
-
-
-def read_yaml(text: str) -> Any:
-    """One YAML document under our rules. Raises yaml.YAMLError with the line where it breaks them."""
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader, made stricter)
-
-
 def root() -> Path:
     """Folder that holds mappings/, pathways/ and cards/: the checkout's, else the installed package's.
 
@@ -125,6 +96,23 @@ def demo_patients() -> dict[str, dict[str, Any]]:
     return {patient["id"]: patient for patient in files}
 
 
+_MOST_FINDINGS = 50  # of one file: who has more has one mistake, made many times
+_MOST_CHARACTERS = 300
+
+_DAYS = FormatChecker(formats=())
+_DAYS_IN_WORDS = {"date": "day of the calendar (YYYY-MM-DD)", "partial-date": "day, month or year"}
+
+
+@_DAYS.checks("date", raises=ValueError)
+def _is_day(value: object) -> bool:
+    return not isinstance(value, str) or bool(date.fromisoformat(value))
+
+
+@_DAYS.checks("partial-date", raises=ValueError)
+def _is_partial_date(value: object) -> bool:
+    return not isinstance(value, str) or bool(date.fromisoformat(f"{value}-01-01"[: len("YYYY-MM-DD")]))
+
+
 @cache
 def schemas() -> Mapping[str, Draft202012Validator]:
     """The compiled JSON Schemas of the knowledge files, by kind."""
@@ -135,7 +123,10 @@ def schemas() -> Mapping[str, Draft202012Validator]:
     registry: Registry[Any] = Registry().with_resources(
         (schema["$id"], Resource.from_contents(schema)) for schema in contents.values()
     )
-    return {kind: Draft202012Validator(schema, registry=registry) for kind, schema in contents.items()}
+    return {
+        kind: Draft202012Validator(schema, registry=registry, format_checker=_DAYS)
+        for kind, schema in contents.items()
+    }
 
 
 def _kind_of(path: PurePosixPath) -> str:
@@ -150,17 +141,17 @@ def _schema_findings(path: PurePosixPath, content: Any) -> Iterator[str]:
     if kind not in schemas():
         yield f"{path}: no schema is known for a file of this place and name"
         return
-    for error in sorted(schemas()[kind].iter_errors(content), key=lambda e: list(map(str, e.absolute_path))):
+    errors = sorted(schemas()[kind].iter_errors(content), key=lambda e: list(map(str, e.absolute_path)))
+    for error in errors[:_MOST_FINDINGS]:
         place = "/".join(map(str, error.absolute_path)) or "the file"
-        yield f"{path}, {place}: {error.message[:300]}"
-
-
-def _files(folder: Path) -> dict[PurePosixPath, Path]:
-    return {
-        PurePosixPath(path.relative_to(folder).as_posix()): path
-        for name in FOLDERS
-        for path in sorted((folder / name).rglob("*.yaml"))
-    }
+        told = error.message
+        if error.validator == "format":
+            told = (
+                f'"{error.instance}" is no {_DAYS_IN_WORDS.get(error.validator_value, error.validator_value)}'
+            )
+        yield f"{path}, {place}: {told if len(told) <= _MOST_CHARACTERS else told[:_MOST_CHARACTERS] + ' …'}"
+    if len(errors) > _MOST_FINDINGS:
+        yield f"{path}: {len(errors) - _MOST_FINDINGS} more findings in this file"
 
 
 @dataclass(frozen=True)
@@ -170,10 +161,59 @@ class Files:
     files: dict[PurePosixPath, Any]
     sha256: str
     local: bool = False  # an overlay changed something
+    before: Mapping[PurePosixPath, Any] = field(default_factory=dict)
+    """What the overlay replaced or changed, as it was; None for a file that is new with it."""
 
     def under(self, folder: str) -> dict[str, Any]:
         """Contents of one folder, not of its sub-folders, by file name without suffix."""
         return {p.stem: c for p, c in self.files.items() if p.parent.as_posix() == folder}
+
+    def without_overlay(self) -> Files:
+        """The files as they are without the overlay."""
+        then = {**self.files, **self.before}
+        files = {path: content for path, content in then.items() if content is not None}
+        return Files(files, "")
+
+
+class _Reading:
+    """Reads one set of files: their contents, their hash, and everything that is wrong with them."""
+
+    def __init__(self, *, check: bool) -> None:
+        self.check = check
+        self.findings: list[str] = []
+        self.digest = hashlib.sha256()
+
+    def content(self, relative: PurePosixPath, file: Path, *, counts: bool = True) -> Any:
+        """What the file says, None where it cannot be read; one that ``counts`` goes into the hash."""
+        try:
+            data = content_of(file)
+            if counts:
+                self.digest.update(relative.as_posix().encode() + b"\0" + data + b"\0")
+            content = read_yaml(data.decode("utf-8"), echoes=not self.check)
+        except UnicodeDecodeError as problem:
+            byte = f"byte {problem.start + 1} of {len(data)}"
+            self.findings.append(f"{relative}: is no UTF-8 text ({byte}). Save it as UTF-8")
+            return None
+        except (Unreadable, yaml.YAMLError) as problem:
+            self.findings.append(f"{relative}: {' '.join(str(problem).split())}")
+            return None
+        if content is None or content == {}:
+            self.findings.append(f"{relative}: is empty. Remove the file, or write what it says")
+            return None
+        return content
+
+    def changed(self, content: Any, patch: PurePosixPath, file: Path) -> Any:
+        """The content with a patch laid over it."""
+        said = self.content(patch, file)
+        if said is None:
+            return content
+        try:
+            if not isinstance(said, Mapping):
+                raise CannotMerge("a patch is a mapping of what changes")
+            return merged(content, said)
+        except CannotMerge as problem:
+            self.findings.append(f"{patch}: {problem}")
+            return content
 
 
 def read_files(overlay: Path | None = None, base: Path | None = None, *, check: bool = True) -> Files:
@@ -185,43 +225,43 @@ def read_files(overlay: Path | None = None, base: Path | None = None, *, check: 
     base = root() if base is None else base
     if not any((base / folder).is_dir() for folder in FOLDERS):
         raise KnowledgeError([f"{base} holds none of {', '.join(f'{folder}/' for folder in FOLDERS)}"])
-    paths = _files(base)
-    patches: dict[PurePosixPath, Path] = {}
+    reading = _Reading(check=check)
+    ours, reading.findings = knowledge_files(base)
+    laid: dict[PurePosixPath, Path] = {}
     if overlay is not None:
         if not overlay.is_dir():
             raise KnowledgeError([f"the overlay folder {overlay} is not there"])
-        laid = _files(overlay)
-        patches = {path: file for path, file in laid.items() if is_patch(path)}
-        paths |= {path: file for path, file in laid.items() if path not in patches}
-    findings: list[str] = []
+        laid, findings = knowledge_files(overlay)
+        reading.findings += findings
+    patches = {path: file for path, file in laid.items() if is_patch(path)}
+    paths = ours | {path: file for path, file in laid.items() if path not in patches}
     contents: dict[PurePosixPath, Any] = {}
-    digest = hashlib.sha256()
+    before: dict[PurePosixPath, Any] = {}
+    for relative, file in sorted(paths.items()):
+        content = reading.content(relative, file)
+        if file is not ours.get(relative):
+            there = relative in ours
+            before[relative] = reading.content(relative, ours[relative], counts=False) if there else None
+        if content is None:
+            patches.pop(patched_path(relative), None)  # there is nothing to change until it can be read
+            continue
+        if (patch := patched_path(relative)) in patches:
+            before.setdefault(relative, content)
+            content = reading.changed(content, patch, patches.pop(patch))
+        contents[relative] = content
+        if check:
+            reading.findings.extend(_schema_findings(relative, content))
+    reading.findings.extend(map(_nothing_to_change, patches))
+    if reading.findings:
+        raise KnowledgeError(reading.findings)
+    return Files(contents, reading.digest.hexdigest(), bool(laid), before)
 
-    def content_of(relative: PurePosixPath, file: Path) -> Any:
-        data = file.read_bytes()
-        digest.update(relative.as_posix().encode() + b"\0" + data + b"\0")
-        try:
-            return read_yaml(data.decode("utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as problem:
-            findings.append(f"{relative}: {' '.join(str(problem).split())}")
-            return None
 
-    for relative in sorted(paths):
-        content = content_of(relative, paths[relative])
-        patch = patched_path(relative)
-        if patch in patches and content is not None:
-            try:
-                content = merged(content, content_of(patch, patches.pop(patch)))
-            except CannotMerge as problem:
-                findings.append(f"{patch}: {problem}")
-        if content is not None:
-            contents[relative] = content
-            if check:
-                findings.extend(_schema_findings(relative, content))
-    findings.extend(f"{path}: there is no {path.stem.partition('.')[0]}.yaml to change" for path in patches)
-    if findings:
-        raise KnowledgeError(findings)
-    return Files(contents, digest.hexdigest(), overlay is not None and bool(_files(overlay)))
+def _nothing_to_change(patch: PurePosixPath) -> str:
+    patched = patch.name.removesuffix(PATCH) + ".yaml"
+    if is_patch(PurePosixPath(patched)):
+        return f"{patch}: changes a patch, which is no file of ours. Write both changes into {patched}"
+    return f"{patch}: there is no {patched} to change"
 
 
 _NO_PATHWAYS = frozenset(
@@ -242,8 +282,10 @@ def load(overlay: Path | None = None, base: Path | None = None) -> Knowledge:
     return build(read_files(overlay, base))
 
 
+_SENTENCES = PurePosixPath("pathways/definitions/sentences.yaml")
 _NEEDED = (
     *(PurePosixPath("mappings", f"{name}.yaml") for name in ("classes", "comorbidities", "observations")),
+    *(PurePosixPath("pathways/definitions", f"{name}.yaml") for name in ("imwg", "sentences")),
     *(PurePosixPath(path) for path, kind in _KINDS if not kind and "*" not in path),
 )
 
@@ -253,6 +295,8 @@ def build(raw: Files) -> Knowledge:
     missing = [f"{path}: is missing" for path in _NEEDED if path not in raw.files]
     if missing:
         raise KnowledgeError(missing)
+    if findings := list(_before_building(raw)):
+        raise KnowledgeError(findings)
     pathways = raw.under("pathways")
     drug_files = {content["key"]: content for content in raw.under("mappings/drugs").values()}
     drugs = {key: drug_of(content) for key, content in drug_files.items()}
@@ -277,7 +321,7 @@ def build(raw: Files) -> Knowledge:
         evidence={c["id"]: evidence_of(c) for c in raw.under("pathways/evidence").values()},
         pathways=pathways_of(
             {content["id"]: content for content in raw.under("pathways/sequencing").values()},
-            [content for name, content in pathways.items() if name not in _NO_PATHWAYS],
+            _composed(raw).values(),
             meant,
         ),
         definitions=raw.under("pathways/definitions"),
@@ -301,6 +345,31 @@ def build(raw: Files) -> Knowledge:
     if findings:
         raise KnowledgeError(findings)
     return knowledge
+
+
+def _composed(raw: Files) -> dict[PurePosixPath, Any]:
+    """The files of composed pathways."""
+    return {
+        path: content
+        for path, content in raw.files.items()
+        if path.parent.as_posix() == "pathways" and path.stem not in _NO_PATHWAYS
+    }
+
+
+def _before_building(raw: Files) -> Iterator[str]:
+    """What would be lost in silence on the way from files to objects."""
+    yield from same_key_twice(raw.files, raw.before)
+    yield from other_key_than_before(raw.files, raw.before)
+    yield from checks_missing(raw.files[PurePosixPath("pathways/hard-stops.yaml")])
+    composed, pathways = _composed(raw), raw.under("pathways")
+    sources = {content["id"]: content for content in raw.under("pathways/sequencing").values()}
+    yield from wrongly_composed(composed, sources, (one["id"] for one in pathways["conflicts"]["conflicts"]))
+    yield from sources_that_are_not_there(sources)
+    if DEFAULT not in {*sources, *(pathway["id"] for pathway in composed.values())}:
+        yield f"pathways/{DEFAULT}.yaml: no pathway has the id {DEFAULT}, which is asked first. Put it back"
+    ours = raw.before.get(_SENTENCES)
+    if ours is not None:
+        yield from unfillable(raw.files[_SENTENCES], ours)
 
 
 def _version(about: Mapping[str, Any], raw: Files) -> KnowledgeVersion:

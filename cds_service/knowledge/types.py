@@ -73,6 +73,9 @@ class Condition:
 REGIONS = ("EMA", "FDA")
 """Whose labels can count; settings.py names them once more, as a type."""
 
+DEFAULT = "default"
+"""The pathway that is asked where nobody names one."""
+
 Limit = tuple[str, float]
 """How a condition limits a number: ("at_least", 30.0)."""
 
@@ -238,6 +241,7 @@ class Regimen:
     notes: tuple[Text, ...]
     history_only: bool = False  # names a line of a chart; no rule may suggest it
     no_rule: str = ""  # why no rule speaks for it, where none does
+    sources: tuple[Source, ...] = ()  # where the regimen itself is told of
     last_checked: str = ""
     reviewed: tuple[Review, ...] = ()
 

@@ -154,7 +154,7 @@ class _Words:
 
     def _unit(self, unit: str) -> str:
         if unit in self._sentences["condition_unit"]:
-            return self._sentences["condition_unit"][unit][self._language]
+            return self.said(unit, of="condition_unit")
         return "" if unit.startswith("{") and unit.endswith("}") else unit  # a score or ratio: bare in speech
 
     def _comorbidity(self, argument: Mapping[str, Any]) -> tuple[str, dict[str, str]]:

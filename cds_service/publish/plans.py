@@ -86,6 +86,7 @@ def _regimen(edition: Edition, regimen: Regimen) -> Resource:
         purpose=_regimen_purpose(edition, regimen),
     )
     artifacts = list(citation(edition, regimen.dose_source, label=edition.said("dose-source/label").en))
+    artifacts += [one for source in regimen.sources for one in citation(edition, source)]
     artifacts += [label_entry(edition, label) for label in regimen.labels]
     artifacts += [evidence_of(edition, row) for row in trials_of(edition.knowledge, regimen)]
     artifacts += [

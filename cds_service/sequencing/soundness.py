@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from datetime import date
 
 from cds_service.knowledge.check import Finding
-from cds_service.knowledge.types import Knowledge, Regimen
+from cds_service.knowledge.types import DEFAULT, Knowledge, Regimen
 from cds_service.record import DateSpan
 from cds_service.sequencing.labelling import AUTHORISED
 from cds_service.sequencing.reach import brought_by, can_fire
 from cds_service.sequencing.space import Walked, points, walk
 
-DEFAULT = "default"
 EVERY = 1499
 """Each so many-th state is walked by a check; a prime, so that it walks through every list of the space."""
 _TOLD = 20

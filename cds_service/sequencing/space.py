@@ -13,10 +13,10 @@ from datetime import date
 from itertools import product
 from typing import Any
 
-from cds_service.knowledge.types import Knowledge, Site
+from cds_service.knowledge.types import Knowledge, Regimen, Site
 from cds_service.patient.types import PatientState, Status
 from cds_service.sequencing.choose import SPEAKING, choose
-from cds_service.sequencing.safety import excludes_by_refractoriness
+from cds_service.sequencing.conditions import Evaluator
 from cds_service.sequencing.sketch import Sketch, sketch_of, sketched, with_drug
 from cds_service.sequencing.types import Recommendation
 
@@ -84,7 +84,7 @@ def points(knowledge: Knowledge, every: int = 1, offset: int = 0) -> Iterator[Po
             sketch = sketch_of(
                 {
                     **{key: value for key, value in history.items() if key not in ("id", "least_lines")},
-                    **{key: value for key, value in finding.items() if key != "id"},
+                    **{key: value for key, value in finding.items() if key not in ("id", "least_lines")},
                     "drugs": {**statuses, **history["drugs"]},
                     "prior_lines": lines,
                     "car_t": car_t,
@@ -113,7 +113,8 @@ def _drawn(space: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], int, Any,
             if not 1 <= given <= lines * space["most_agents_per_line"]:
                 continue
             histories = [one for one in space["histories"] if one["least_lines"] <= lines]
-            beside = product(histories, space["findings"], space["regions"], space["car_t"])
+            findings = [one for one in space["findings"] if one.get("least_lines", 1) <= lines]
+            beside = product(histories, findings, space["regions"], space["car_t"])
             for history, finding, region, car_t in beside:
                 yield named, lines, history, finding, region, car_t
 
@@ -210,21 +211,13 @@ def violations(state: PatientState, answer: Recommendation, knowledge: Knowledge
         yield "something is suggested though no choice is due"
     if any(not one.reasons for one in answer.not_suggested):
         yield "a regimen is left out without a reason"
+    asked = Evaluator(state, knowledge, answer.region, Site().car_t)
     for one in answer.suggested:
         if one.label.status not in ("within", "unknown") or (
             one.label.status == "unknown" and not one.label.missing
         ):
             yield f"{one.regimen} is suggested outside its label ({one.label.status})"
-        for key in knowledge.regimens[one.regimen].components:
-            if not excludes_by_refractoriness(key, knowledge):
-                continue
-            if state.drugs[key].status is Status.REFRACTORY:
-                yield f"{one.regimen} is suggested, and the disease is refractory to {key}"
-            if key in state.intolerant or key in state.allergic:
-                yield f"{one.regimen} is suggested, and {key} was not tolerated"
-            for name in knowledge.drugs[key].classes:
-                if knowledge.classes[name].carries_over and state.classes[name].status is Status.REFRACTORY:
-                    yield f"{one.regimen} is suggested, and the disease is refractory to {name}"
+        yield from _not_borne(knowledge.regimens[one.regimen], state, asked, knowledge)
     suggested = {one.regimen for one in answer.suggested}
     for step in answer.trace:
         gate, value = step.step.split(":")[0], step.outcome.value
@@ -234,6 +227,36 @@ def violations(state: PatientState, answer: Recommendation, knowledge: Knowledge
     if set(traced) != set(knowledge.regimens) or set(traced.values()) != {1}:
         yield "the trace does not list every regimen once"
     yield from _cells_before_bispecifics(state, answer, knowledge)
+
+
+def _not_borne(
+    regimen: Regimen, state: PatientState, asked: Evaluator, knowledge: Knowledge
+) -> Iterator[str]:
+    """What of the patient's facts speaks against a regimen suggested, whatever the answer's trace says."""
+    for key in (*regimen.components, *regimen.supporting):
+        for caution in knowledge.cautions(key):
+            if caution.bars and asked.ask(caution.when).value:
+                yield f"{regimen.key} is suggested, and {caution.concept} bars {key}"
+    for key in regimen.components:
+        drug = knowledge.drugs[key]
+        if not drug.treats_myeloma:
+            continue  # a steroid can be replaced
+        if state.drugs[key].status is Status.REFRACTORY:
+            yield f"{regimen.key} is suggested, and the disease is refractory to {key}"
+        if key in state.intolerant:
+            yield f"{regimen.key} is suggested, and {key} was not tolerated"
+        if key in state.allergic:
+            yield f"{regimen.key} is suggested, and there is an allergy to {key}"
+        for name in drug.classes:
+            if knowledge.classes[name].carries_over and state.classes[name].status is Status.REFRACTORY:
+                yield f"{regimen.key} is suggested, and the disease is refractory to {name}"
+    for stop in knowledge.hard_stops:
+        if (
+            stop.excludes
+            and knowledge.any_of(regimen.components, stop.excludes)
+            and asked.ask(stop.when).value
+        ):
+            yield f"{regimen.key} is suggested against {stop.id}"
 
 
 def _cells_before_bispecifics(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -16,7 +17,8 @@ from cds_service.errors import SettingError
 from cds_service.hooks.answer import Assesses, CdsServices, Circumstances
 from cds_service.hooks.fetch import Fetcher
 from cds_service.hooks.services import services_of
-from cds_service.knowledge.load import load
+from cds_service.knowledge.load import Files, build, read_files
+from cds_service.knowledge.overlaid import deeds, idle_files, losses
 from cds_service.knowledge.types import Knowledge
 from cds_service.publish.library import Library
 from cds_service.settings import Settings, load_settings, unknown_variables
@@ -47,7 +49,10 @@ def create_app(
     Raises SettingError or KnowledgeError, each with sentences that say what to mend.
     """
     settings = load_settings() if settings is None else settings
-    knowledge = load(settings.knowledge_dir) if knowledge is None else knowledge
+    files = None
+    if knowledge is None:
+        files = read_files(settings.knowledge_dir)
+        knowledge = build(files)
     check_against_knowledge(settings, knowledge)
     set_up_logging(settings)
     if assessor is None:
@@ -108,6 +113,8 @@ def create_app(
             max_age=600,
         )
     app.wsgi_app = _single_slashes(app.wsgi_app)  # type: ignore[assignment, method-assign]
+    if files is not None and settings.knowledge_dir is not None:
+        _say_what_is_overlaid(settings.knowledge_dir, files, knowledge)
     _say_hello(settings, knowledge)
     return app
 
@@ -128,6 +135,14 @@ def check_against_knowledge(settings: Settings, knowledge: Knowledge) -> None:
         sentences.append(f"CDS_FORMULARY: no regimen and no drug has the key {', '.join(unknown)}.")
     if sentences:
         raise SettingError(*sentences)
+
+
+def _say_what_is_overlaid(overlay: Path, files: Files, knowledge: Knowledge) -> None:
+    """A misspelt name must not pass for a change, nor a safeguard go unnoticed."""
+    for note in deeds(overlay, files):
+        log.info("knowledge overlay", note=note)
+    for note in (*idle_files(overlay), *losses(overlay, files, knowledge)):
+        log.warning("knowledge overlay", note=note)
 
 
 def _say_hello(settings: Settings, knowledge: Knowledge) -> None:

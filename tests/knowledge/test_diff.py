@@ -327,7 +327,7 @@ def test_an_overlay_is_laid_over_our_own(tmp_path: Path) -> None:
     written(
         tmp_path,
         "pathways/regimens/d-pd.patch.yaml",
-        "doses:\n  - {drug: pomalidomide, amount: 3, unit: mg, route: PO, days: [1]}\n",
+        "doses: {replace: [{drug: pomalidomide, amount: 3, unit: mg, route: PO, days: [1]}]}\n",
     )
     state = state_of(str(tmp_path))
     assert "laid over" in state.where and "+local" in state.described

@@ -53,10 +53,41 @@ MERGES = [
         {"sources": [{"source": "c"}, {"source": "a", "without": ["A-1"]}, {"source": "b", "only": ["B-1"]}]},
     ),
     (
-        "entries that their name does not tell apart are replaced whole",
-        {"cautions": [{"key": "a", "x": 1}, {"key": "a", "x": 2}]},
-        {"cautions": [{"key": "a", "x": 3}]},
-        {"cautions": [{"key": "a", "x": 3}]},
+        "an entry without a name added",
+        {"cautions": [{"bars": True}]},
+        {"cautions": {"add": [{"bars": False}]}},
+        {"cautions": [{"bars": True}, {"bars": False}]},
+    ),
+    (
+        "entries without a name replaced",
+        {"cautions": [{"bars": True}]},
+        {"cautions": {"replace": [{"bars": False}]}},
+        {"cautions": [{"bars": False}]},
+    ),
+    ("all of a list taken away", {"cautions": [{"x": 1}]}, {"cautions": {"replace": []}}, {"cautions": []}),
+    ("a list that is not there yet", {"a": 1}, {"doses": {"add": [{"x": 1}]}}, {"a": 1, "doses": [{"x": 1}]}),
+    ("a word added to a list of words", {"a": ["x"]}, {"a": {"add": ["y"]}}, {"a": ["x", "y"]}),
+    (
+        "rules replaced by one's own",
+        RULES,
+        {"rules": {"replace": [{"id": "Z", "avoid": ["y"]}]}},
+        {"rules": [{"id": "Z", "avoid": ["y"]}]},
+    ),
+    (
+        "names of a drug are known by their text",
+        {"names": [{"text": "Revlimid", "confidence": "recalled"}]},
+        {
+            "names": [
+                {"text": "Revlimid", "confidence": "verified1"},
+                {"text": "Lenalid", "confidence": "decision"},
+            ]
+        },
+        {
+            "names": [
+                {"text": "Revlimid", "confidence": "verified1"},
+                {"text": "Lenalid", "confidence": "decision"},
+            ]
+        },
     ),
     (
         "a condition is replaced whole",
@@ -81,6 +112,17 @@ def test_a_patch_changes_what_it_says_and_nothing_else(case, original, patch, re
         (RULES, {"rules": [{"id": "A", "place": "first"}]}, "of a new entry only"),
         (RULES, {"rules": [{"id": "C", "place": "third"}]}, "place may be first"),
         ({"a": 1}, {"a": {"b": 1}}, "is no mapping"),
+        ({"a": [{"x": 1}]}, {"a": [{"x": 2}]}, r"Write {add: \[...\]} to add to the list, or {replace"),
+        ({"a": [{"key": "k", "x": 1}, {"key": "k", "x": 2}]}, {"a": [{"key": "k"}]}, "have no name"),
+        ({"a": []}, {"a": [{"x": 2}]}, "have no name"),
+        (RULES, {"rules": [{"avoid": ["x"]}]}, "have no name"),
+        (RULES, {"rules": []}, "an empty list changes nothing"),
+        (RULES, {"rules": {"add": [{"id": "A"}]}}, "/rules has A already"),
+        ({"a": [{"x": 1}]}, {"a": {"add": [{"x": 1}]}}, "already. Leave it out"),
+        ({"a": ["x"]}, {"a": {"append": ["y"]}}, "is a list, and the patch gives a mapping"),
+        ({"a": ["x"]}, {"a": {"add": ["y"], "replace": []}}, "is a list, and the patch gives a mapping"),
+        ({"a": ["x"]}, {"a": {"add": "y"}}, "is a list, and the patch gives a mapping"),
+        ({"a": ["x"]}, {"a": {}}, "is a list, and the patch gives a mapping"),
     ],
 )
 def test_a_patch_that_fits_nothing_is_told(original, patch, words):

@@ -164,6 +164,15 @@ def test_every_regimen_is_an_order_set_with_a_definition_for_each_drug(
             assert len(choices) == 1 or all("condition" in one for one in choices)
 
 
+def test_what_a_regimen_rests_on_is_cited(library: Library, knowledge: Knowledge) -> None:
+    cited = [one.get("citation", "") for one in plan(library, "d-pd")["relatedArtifact"]]
+    assert (
+        "Barilà 2025; doi 10.4084/MJHID.2025.043; Table 1 APOLLO + MM-014 + Mian text + 'Current'"
+    ) in cited
+    for regimen in knowledge.regimens.values():
+        assert regimen.sources
+
+
 def test_labels_stand_with_region_date_formulation_words_and_mark(library: Library) -> None:
     labels = [one for one in plan(library, "d-pd")["relatedArtifact"] if one["type"] == "documentation"]
     assert [one["label"] for one in labels] == ["EMA label", "FDA label", "FDA label"]

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from cds_service.knowledge.types import Target
+from cds_service.knowledge.types import Condition, Pathway, Target
 from cds_service.patient.types import Status
 from cds_service.sequencing.choose import choose
 from cds_service.sequencing.sketch import Given, Sketch, sketched
@@ -47,6 +47,8 @@ def test_first_suggestions_are_many_and_in_both_regions(walked):
 # The walk would notice -----------------------------------------------------------------------------------
 LENALIDOMIDE = Sketch(drugs={"lenalidomide": Given(Status.REFRACTORY), "bortezomib": Given(Status.EXPOSED)})
 
+IN_EUROPE = Condition("region", argument="EMA")
+
 
 def answer(knowledge, sketch=LENALIDOMIDE, region="EMA") -> tuple[object, Recommendation]:
     state = sketched(sketch, knowledge, AS_OF)
@@ -83,6 +85,58 @@ def test_a_rule_for_a_refractory_class_is_noticed_by_its_stop(knowledge):
     state, found = answer(changed, sketch)
     assert "d-kd" not in {one.regimen for one in found.suggested}
     assert not list(violations(state, found, changed))
+
+
+NO_STOPS = [
+    # case, what the patient has, what the walk must say of a knowledge without hard stops
+    (
+        "a refractory drug",
+        Sketch(drugs={"lenalidomide": Given(Status.REFRACTORY), "bortezomib": Given(Status.EXPOSED)}),
+        "the disease is refractory to lenalidomide",
+    ),
+    (
+        "a refractory class",
+        Sketch(drugs={"daratumumab": Given(Status.REFRACTORY), "lenalidomide": Given(Status.REFRACTORY)}),
+        "isa-kd is suggested, and the disease is refractory to anti-CD38",
+    ),
+    (
+        "a drug not tolerated",
+        replace(LENALIDOMIDE, intolerant=("carfilzomib",)),
+        "carfilzomib was not tolerated",
+    ),
+    ("an allergy", replace(LENALIDOMIDE, allergic=("daratumumab",)), "there is an allergy to daratumumab"),
+    ("a contraindication", replace(LENALIDOMIDE, has=(("pregnancy", ""),)), "pregnancy bars pomalidomide"),
+]
+
+
+@pytest.mark.parametrize(("case", "sketch", "words"), NO_STOPS, ids=[case for case, _, _ in NO_STOPS])
+def test_a_stop_that_is_never_asked_is_noticed_by_the_patients_facts(knowledge, case, sketch, words):
+    without = replace(
+        knowledge, hard_stops=(), pathways={"default": _speaking_for_all(knowledge.pathways["default"])}
+    )
+    state, found = answer(without, sketch)
+    assert any(words in sentence for sentence in violations(state, found, knowledge)), case
+
+
+def _speaking_for_all(pathway: Pathway) -> Pathway:
+    """The pathway with one rule for everything, and none against anything."""
+    regimens = ("isa-kd", "d-pd", "d-kd", "d-rd", "kd", "pom-d")
+    rule = replace(
+        pathway.rules[0], when=Condition("any", (IN_EUROPE, Condition("not", (IN_EUROPE,)))), verb="prefer"
+    )
+    return replace(pathway, rules=(replace(rule, target=Target(regimens)),))
+
+
+def test_a_hard_stop_on_a_class_is_held_against_the_facts_too(knowledge):
+    sketch = replace(LENALIDOMIDE, planned=("apheresis",))
+    state, found = answer(replace(knowledge, hard_stops=()), sketch)
+    broken = first_as(found, "vcd")
+    assert any("vcd is suggested against STOP-APHERESIS" in s for s in violations(state, broken, knowledge))
+
+
+def test_the_space_holds_intolerance_and_allergy(knowledge):
+    sketches = [point.sketch for point in points(knowledge, EVERY)]
+    assert any(one.intolerant for one in sketches) and any(one.allergic for one in sketches)
 
 
 def test_a_state_without_an_answer_and_without_a_known_gap_is_told(knowledge):

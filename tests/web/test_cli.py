@@ -147,6 +147,75 @@ def test_what_each_file_of_an_overlay_does_is_noted(tmp_path: Path, monkeypatch:
     assert "unknownfile.yaml: has no effect" in result.output
 
 
+def test_what_an_overlay_gives_up_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDS_KNOWLEDGE_DIR", str(tmp_path))
+    (tmp_path / "pathways").mkdir()
+    (tmp_path / "pathways" / "hard-stops.patch.yaml").write_text(
+        "hard_stops: [{id: STOP-BCMA, remove: true}]\n"
+    )
+    result = run(*CHECK)
+    assert (
+        "gives up a safeguard: pathways/hard-stops.yaml: the hard stop STOP-BCMA is taken away"
+        in result.output
+    )
+
+
+def test_a_card_text_that_cannot_be_filled_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDS_KNOWLEDGE_DIR", str(tmp_path))
+    (tmp_path / "cards").mkdir()
+    (tmp_path / "cards" / "phrases.patch.yaml").write_text(
+        'texts: {order: {create: {en: "{{ x"}, delete: {en: "{{ x }}"}, then: null}}\n'
+    )
+    result = run("knowledge", "check")
+    assert result.exit_code == 1
+    assert "cards/phrases.yaml, order/create, en: the placeholders cannot be read" in result.stdout
+    assert 'cards/phrases.yaml, order/delete, en: names the value "x"' in result.stdout
+    assert "cards/phrases.yaml, order/then: the text is missing" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("knowledge", "export", "/dev/null"), "/dev/null: "),
+        (("knowledge", "export", "/proc/nothing/here"), ": No such file or directory."),
+        (("knowledge", "diff", "x" * 5000), "File name too long."),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_told_in_a_sentence(arguments: tuple[str, ...], said: str) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, type(result.exception)) == (2, SystemExit)
+    assert said in result.stderr and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["folder", "link", "deep", "bomb"])
+def test_a_folder_that_cannot_be_read_is_no_stack_trace_to_any_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    place = tmp_path / "pathways" / "site.yaml"
+    place.parent.mkdir()
+    if name == "folder":
+        place.mkdir()
+    elif name == "link":
+        place.symlink_to("site.yaml")
+    elif name == "deep":
+        place.write_text("car_t: " + "[" * 30_000)
+    else:
+        anchors = [f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
+        place.write_text("\n".join(["a0: &a0 [l, l, l]", *anchors]))
+    diff = run("knowledge", "diff", str(tmp_path))
+    monkeypatch.setenv("CDS_KNOWLEDGE_DIR", str(tmp_path))
+    for result in (
+        diff,
+        run("knowledge", "check"),
+        run("knowledge", "show", "d-pd"),
+        run("assess", FIRST_RELAPSE),
+    ):
+        assert isinstance(result.exception, SystemExit) and result.exit_code in (1, 2)
+        assert "pathways/site.yaml: " in result.output
+
+
 def test_findings_are_counted_and_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CDS_KNOWLEDGE_DIR", str(tmp_path))
     (tmp_path / "cards").mkdir()
@@ -167,6 +236,10 @@ def test_findings_are_counted_and_placed(tmp_path: Path, monkeypatch: pytest.Mon
         ("assess", FIRST_RELAPSE, "--pathway", "none"),
         ("nonsense",),
         ("knowledge", "show", "nothing"),
+        ("knowledge", "check", "--max-age", "99999999999"),
+        ("knowledge", "check", "--as-of", "0001-01-01"),
+        ("knowledge", "situations", "--as-of", "0001-01-01"),
+        ("knowledge", "walk", "--as-of", "9999-12-31"),
     ],
 )
 def test_misuse(arguments: tuple[str, ...]) -> None:

@@ -245,3 +245,14 @@ def test_a_start_that_must_not_be(tmp_path: Path, variable: str, value: str, sai
     assert service.process.wait(30) == 2
     text = service.log.read_text()
     assert said in text and "Traceback" not in text
+
+
+def test_an_overlay_with_mistakes_stops_the_start_with_sentences(tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay"
+    (overlay / "pathways" / "site.yaml").mkdir(parents=True)
+    service = Served(tmp_path, CDS_KNOWLEDGE_DIR=str(overlay))
+    assert service.process.wait(60) == 1
+    said = service.log.read_text()
+    assert said.strip() == (
+        "pathways/site.yaml: is a folder. Give it another name: what ends in .yaml is a file"
+    )
