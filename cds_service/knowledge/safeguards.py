@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cds_service.knowledge.types import Component, DoseAdjustment, Knowledge, Pathway, Rule
+from cds_service.knowledge.types import Component, DoseAdjustment, Knowledge, Label, Pathway, Regimen, Rule
 
 _FILE = "pathways/hard-stops.yaml"
 
@@ -41,6 +41,9 @@ def given_up(ours: Knowledge, known: Knowledge) -> Iterator[str]:
     for drug, component in ours.components.items():
         now = known.components.get(drug) or Component(drug, (), (), ())
         yield from (f"pathways/drugs, {drug}: {what}" for what in _of_drug(component, now))
+    for key, regimen in ours.regimens.items():
+        if key in known.regimens:
+            yield from (f"pathways/regimens, {key}: {what}" for what in _labels(regimen, known.regimens[key]))
     yield from _refractoriness(ours, known)
     told: set[str] = set()  # of a source: what it lost its pathways have lost, too
     for key, pathway in sorted(ours.pathways.items(), key=lambda one: one[1].composed):
@@ -76,6 +79,19 @@ def _of_drug(ours: Component, now: Component) -> Iterator[str]:
             yield f"the dose adjustment {dose.id} says otherwise than ours"
     advised = [(one.kind, one.when, one.regions) for one in ours.advice]
     yield from _gone("advice", advised, [(one.kind, one.when, one.regions) for one in now.advice])
+
+
+def _labels(ours: Regimen, now: Regimen) -> Iterator[str]:
+    """What our labels say and the others do not; a label of another day or formulation is one more."""
+
+    def says(one: Label) -> tuple[object, ...]:
+        return (one.region, one.formulation, one.status, one.since, one.until, one.when)
+
+    said = [says(one) for one in now.labels]
+    for one in ours.labels:
+        if says(one) not in said:
+            form = f" ({one.formulation})" if one.formulation else ""
+            yield f"the {one.region} label{form}, {one.status}, is not as ours any more"
 
 
 def _asks(dose: DoseAdjustment) -> tuple[object, ...]:

@@ -458,6 +458,12 @@ LOSSES: list[tuple[str, str, Callable[[dict[str, Any]], Any], list[str]]] = [
         lambda c: c.update(sources=[{"source": "barila-2025", "without": ["BAR-21"]}, *c["sources"][1:]]),
         ["pathways/default.yaml: the rule BAR-21, which says avoid, is taken away"],
     ),
+    (
+        "a gate of a label",
+        "pathways/regimens/d-pd.yaml",
+        lambda c: entry(c["labels"], region="EMA").update(when={"prior_lines": {"at_least": 1}}),
+        ["pathways/regimens, d-pd: the EMA label (SC), authorised, is not as ours any more"],
+    ),
     ("a word of a reason", "pathways/hard-stops.yaml", lambda c: c["gates"][0]["text"].update(en="x"), []),
 ]
 
