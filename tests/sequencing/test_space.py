@@ -160,7 +160,34 @@ def test_neighbours_kept_are_compared(knowledge):
     assert len(told) == 2
 
 
-def test_what_a_walk_keeps_and_what_it_answers_for_the_purpose_agree(knowledge):
-    few = list(points(knowledge, 4999))
-    assert walk(few, knowledge, "default", AS_OF).violations == []
-    assert len(walk(few, knowledge, "default", AS_OF, compare=False, keep=True).kept) == len(few)
+def test_neighbours_kept_and_neighbours_answered_for_the_purpose_tell_of_the_same_states(knowledge):
+    """A space of few states, and knowledge without stops, whose one rule gives DRd to the refractory."""
+    default = knowledge.pathways["default"]
+    rule = replace(
+        default.rules[0],
+        when=Condition("refractory_to", argument="lenalidomide"),
+        verb="prefer",
+        target=Target(("d-rd",)),
+    )
+    agents = [{"drug": drug, "states": ["exposed", "refractory"]} for drug in ("lenalidomide", "bortezomib")]
+    space = {
+        **knowledge.state_space,
+        "agents": agents,
+        "prior_lines": [1, 2],
+        "car_t": ["unknown"],
+        "histories": [{"id": "nothing-else", "least_lines": 1, "drugs": {}}],
+        "findings": [{"id": "none"}],
+    }
+    broken = replace(
+        knowledge,
+        hard_stops=(),
+        state_space=space,
+        pathways={"default": replace(default, rules=(rule,))},
+    )
+    added = "refractory to lenalidomide as well: d-rd, which contains it, is added"
+    every = list(points(broken, 1))
+    answered = [one for one in walk(every, broken, "default", AS_OF).violations if added in one]
+    kept = walk(every, broken, "default", AS_OF, compare=False, keep=True).kept
+    told = [one for one in compared(kept, broken) if added in one]
+    # lines 1 and 2, bortezomib exposed and refractory, both regions: all whom DRd's label covers
+    assert len(answered) == len(told) == 8
