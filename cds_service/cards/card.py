@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from cds_service.cards.references import address_of
 from cds_service.cards.telling import Telling
@@ -23,17 +24,24 @@ class Card(Telling):
         self,
         kind: str,
         indicator: str,
-        summary: str,
-        detail: str,
+        said: tuple[str, str],
         *,
-        suggesting: bool = False,
-        deletes: Sequence[Mapping[str, Any]] = (),
+        about: Iterable[str],
+        explained: str = "",
+        shown: Sequence[Suggested] = (),
+        suggestions: Sequence[Mapping[str, Any]] = (),
     ) -> dict[str, Any]:
+        """A card around ``said``, its summary and its detail.
+
+        ``about`` is what it says in the words of the data, by which the same finding is known again;
+        ``explained`` what its page explains first: a rule, a stop, a datum.
+        """
+        summary, detail = said
         raw = self._knowledge.cards[kind]
-        shown = self._shown if suggesting else ()
         version = self._knowledge.version
         extension: dict[str, Any] = {
             "kind": kind,
+            "finding": f"{kind}|{','.join(about)}",
             "knowledge": {
                 "version": version.version,
                 "sha256": version.sha256,
@@ -51,15 +59,14 @@ class Card(Telling):
             "indicator": indicator,
             "source": self._source(raw["topic"]),
         }
-        suggestions = [self._suggestion(s, deletes) for s in shown]
         if suggestions:
-            card["suggestions"] = suggestions
-            card["selectionBehavior"] = self._selection
+            card["suggestions"] = list(suggestions)
+            card["selectionBehavior"] = self._manner.selection_behavior
         card["overrideReasons"] = [
             {"code": r["code"], "system": r["system"], "display": self._in_language(r["display"])}
             for r in self._means.override_reasons[kind]
         ]
-        card["links"] = list(self._links(shown))
+        card["links"] = [*self._own_links(kind, explained), *self._source_links(shown)]
         card["extension"] = {EXTENSION: extension}
         return card
 
@@ -85,7 +92,19 @@ class Card(Telling):
         sources = [pathway.cited, *(part.cited for part in parts if part is not None)]
         return pathway, next((s for s in sources if address_of(s)), pathway.cited)
 
-    def _links(self, shown: Sequence[Suggested]) -> Iterator[dict[str, str]]:
+    def _own_links(self, kind: str, explained: str) -> Iterator[dict[str, str]]:
+        """The page that explains the card, and the client's app. Neither address tells who the patient is."""
+        page = f"{self._means.base_url}/explain/{kind}"
+        yield {
+            "label": self._text("phrases/basis/explain"),
+            "url": f"{page}/{quote(explained, safe='')}" if explained else page,
+            "type": "absolute",
+        }
+        app = self._manner.smart_app
+        if app is not None:
+            yield {"label": app.label or self._text("phrases/basis/app"), "url": app.url, "type": "smart"}
+
+    def _source_links(self, shown: Sequence[Suggested]) -> Iterator[dict[str, str]]:
         _, primary = self._primary()
         rules = [self._means.rules[key].source for key in self._rules(shown) if key in self._means.rules]
         rows = [self._knowledge.evidence.get(s.evidence[0]) for s in shown if s.evidence]

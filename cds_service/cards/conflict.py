@@ -32,7 +32,15 @@ class ConflictCard(Suggesting):
         indicator = "critical" if first.critical else "warning"
         deletes = list(self._deletes(gravest_first))
         detail = made_to_fit(lambda room: self._conflict_detail(gravest_first, room))
-        return self._card("order-conflict", indicator, summary, detail, suggesting=True, deletes=deletes)
+        return self._card(
+            "order-conflict",
+            indicator,
+            (summary, detail),
+            about=sorted({f"{conflict.code}:{conflict.drug}" for conflict in conflicts}),
+            explained=first.code,
+            shown=self._shown,
+            suggestions=self._suggestions(deletes),
+        )
 
     def _conflict_detail(self, conflicts: Sequence[Conflict], room: Room) -> str:
         drafts = {draft.reference: draft for draft in self._record.drafts}

@@ -40,7 +40,13 @@ class MissingCard(Card):
         ]
         fixed = [intro, self._not_read(), self._basis(())]
         told = "\n".join(self._within(lines, DETAIL_WORDS - word_count(paragraphs(fixed))))
-        return self._card("missing-data", "info", summary, paragraphs([intro, told, *fixed[1:]]))
+        return self._card(
+            "missing-data",
+            "info",
+            (summary, paragraphs([intro, told, *fixed[1:]])),
+            about=sorted(unknown.what for unknown in missing),
+            explained=missing[0].what.partition(":")[0],
+        )
 
 
 class StateCard(Card):
@@ -61,4 +67,5 @@ class StateCard(Card):
             summary_values = {**values, "count": 0}
         summary = self._wording.fitting(f"state/summary/{what}", self._language, **summary_values)
         said = self._text(f"state/detail/{what}", **values)
-        return self._card("state", "info", summary, paragraphs([said, self._not_read(), self._basis(())]))
+        detail = paragraphs([said, self._not_read(), self._basis(())])
+        return self._card("state", "info", (summary, detail), about=[what], explained=what)

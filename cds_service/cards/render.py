@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from cds_service.cards.card import EXTENSION, KINDS
 from cds_service.cards.conflict import ConflictCard
+from cds_service.cards.manner import PLAIN, Manner
 from cds_service.cards.orders import Orders
 from cds_service.cards.quiet import MissingCard, StateCard
 from cds_service.cards.room import DETAIL_WORDS
@@ -67,15 +68,14 @@ class Renderer:
         answer: Answer,
         *,
         language: str = "en",
-        selection_behavior: str = "at-most-one",
+        manner: Manner = PLAIN,
         encounter: str = "",
     ) -> list[dict[str, Any]]:
         """The cards of one answer, the gravest first; an empty list is silence.
 
-        ``selection_behavior`` is what the client can do: "at-most-one", or "any" (then no suggestion is
-        marked as recommended, which such clients would tick by themselves). ``encounter`` is the hook's.
+        ``manner`` is what the client can do; ``encounter`` is the hook's.
         """
-        told = Told(record, state, recommendation, language, selection_behavior, encounter)
+        told = Told(record, state, recommendation, language, manner, encounter)
         cards = []
         if answer.conflicts:
             cards.append(ConflictCard(self._means, told).card(answer.conflicts))

@@ -48,7 +48,22 @@ class SequencingCard(Suggesting):
         name = f"{'fits' if fits else 'none'}{'-incomplete' if self._incomplete() else ''}"
         summary = self._wording.fitting(f"sequencing/summary/{name}", self._language, **values)
         detail = self._sequencing_detail if fits else self._nearest_detail
-        return self._card("sequencing", "info", summary, made_to_fit(detail), suggesting=True)
+        return self._card(
+            "sequencing",
+            "info",
+            (summary, made_to_fit(detail)),
+            about=[suggested.regimen for suggested in self._shown],
+            explained=self._explained(),
+            shown=self._shown,
+            suggestions=self._suggestions(),
+        )
+
+    def _explained(self) -> str:
+        """The rule of the first regimen, or why there is none."""
+        if self._shown:
+            return next(iter((*self._shown[0].rules, self._shown[0].regimen)))
+        nothing = self._recommendation.nothing_because
+        return nothing[0] if nothing else ""
 
     def _sequencing_detail(self, room: Room) -> str:
         cautions = Numbered(self._shown, room.general_notes)

@@ -18,6 +18,10 @@ from cds_service.sequencing.types import CautionShown, Conflict, Suggested
 class Suggesting(Card):
     """What the sequencing card and the conflict card share."""
 
+    def _suggestions(self, deletes: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
+        """One suggestion for each regimen shown, best first, each with the same removals."""
+        return [self._suggestion(suggested, deletes) for suggested in self._shown]
+
     def _suggestion(self, suggested: Suggested, deletes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         regimen = self._knowledge.regimens[suggested.regimen]
         name = self._means.orders.regimen_name(regimen, self._order_language())
@@ -28,7 +32,11 @@ class Suggesting(Card):
             if repeats
             else self._text("phrases/suggestion/label", name=name, display=regimen.display),
         }
-        if suggested.recommended and suggested is self._shown[0] and self._selection == "at-most-one":
+        if (
+            suggested.recommended
+            and suggested is self._shown[0]
+            and self._manner.selection_behavior == "at-most-one"
+        ):
             suggestion["isRecommended"] = True
         creates = self._means.orders.creating(
             suggested.regimen,

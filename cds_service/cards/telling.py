@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cds_service.cards.manner import Manner
 from cds_service.cards.markdown import paragraphs, sentence_case, word_count
 from cds_service.cards.orders import Orders
 from cds_service.cards.references import references_in, type_of
@@ -56,7 +57,7 @@ class Told:
     state: PatientState
     recommendation: Recommendation
     language: str
-    selection_behavior: str
+    manner: Manner
     encounter: str
 
 
@@ -71,7 +72,7 @@ class Telling:
         self._state = told.state
         self._recommendation = told.recommendation
         self._language = told.language
-        self._selection = told.selection_behavior
+        self._manner = told.manner
         self._encounter = told.encounter or told.record.encounter
         self._shown = told.recommendation.suggested[:SHOWN_REGIMENS]
 

@@ -107,6 +107,8 @@ SLOTS: dict[str, frozenset[str]] = {
     "phrases/basis/not-sent": frozenset({"kinds"}),
     "phrases/basis/source": frozenset({"title", "version"}),
     "phrases/basis/about": frozenset(),
+    "phrases/basis/explain": frozenset(),
+    "phrases/basis/app": frozenset(),
     "phrases/basis/link": frozenset({"document"}),
     "phrases/kind/*": frozenset(),
     "phrases/what/refractory": frozenset({"drug"}),
