@@ -8,11 +8,22 @@ from typing import Any
 from cds_service.cards.card import EXTENSION, Card
 from cds_service.cards.cautions import UNSETTLED, Numbered
 from cds_service.cards.markdown import charted, sentence_case, whole_sentence
+from cds_service.cards.order_forms import Whole, as_one
 from cds_service.cards.orders import Recipient, delete_action
 from cds_service.cards.references import reference_to, relative_reference
 from cds_service.cards.room import Room
 from cds_service.knowledge.wording import sentence
 from cds_service.sequencing.types import CautionShown, Conflict, Suggested
+
+
+def _drugs_told(creates: Sequence[Mapping[str, Any]]) -> str:
+    """Each drug with its doses, as the orders have them."""
+    told = []
+    for create in creates:
+        order = create["resource"]
+        doses = ", ".join(row["text"] for row in order.get("dosageInstruction", ()))
+        told.append(f"{order['medicationCodeableConcept']['text']} {doses}".strip())
+    return "; ".join(told)
 
 
 class Suggesting(Card):
@@ -38,13 +49,22 @@ class Suggesting(Card):
             and self._manner.selection_behavior == "at-most-one"
         ):
             suggestion["isRecommended"] = True
-        creates = self._means.orders.creating(
-            suggested.regimen,
-            self._recommendation.region,
-            self._order_language(),
-            self._recipient(),
-            suggested.doses,
+        creates = list(
+            self._means.orders.creating(
+                suggested.regimen,
+                self._recommendation.region,
+                self._order_language(),
+                self._recipient(),
+                suggested.doses,
+                with_doses=self._manner.doses,
+            )
         )
+        if creates and self._manner.orders != "medication-requests":
+            title = suggestion["label"]
+            because = self._in_language(suggested.because)
+            told = self._text("phrases/order/create-whole", regimen=title, drugs=_drugs_told(creates))
+            whole = Whole(title, because, told)
+            creates = [as_one(self._manner.orders, whole, creates, regimen.components, self._recipient())]
         # A client must process deletes before creates whatever their order, and one that takes a single
         # action takes the first: so that it orders, the creates stand first.
         actions = [*creates, *deletes]

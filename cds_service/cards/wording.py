@@ -138,6 +138,8 @@ SLOTS: dict[str, frozenset[str]] = {
     "phrases/order/for-whom": frozenset({"doses", "whom"}),
     "phrases/order/note-adjusted": frozenset({"text"}),
     "phrases/order/note-no-dose": frozenset(),
+    "phrases/order/note-dose-left-out": frozenset(),
+    "phrases/order/create-whole": frozenset({"regimen", "drugs"}),
     "phrases/order/note-supporting": frozenset({"drugs"}),
     "phrases/order/note-not-ordered": frozenset(),
     "phrases/order/note-caution": frozenset({"text"}),
