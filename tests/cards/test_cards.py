@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 
 from cds_service.cards.manner import SELECTION_BEHAVIORS, Manner
-from cds_service.cards.render import DETAIL_WORDS, Renderer
+from cds_service.cards.render import DETAIL_WORDS, MOST_CARDS, Renderer
 from cds_service.knowledge.types import Knowledge, Text
 from cds_service.patient.types import Certainty, DiagnosisState, DrugState, Status, Unknown
 from cds_service.record import Completeness, Issue, Severity
@@ -130,6 +130,19 @@ def one_card(cards: list[dict[str, Any]]) -> dict[str, Any]:
         ),
     ],
 )
+def test_the_gravest_card_comes_first_and_no_more_than_three_come_at_all(renderer: Renderer) -> None:
+    unknown = Unknown("refractory:bortezomib", "the date of the last bortezomib")
+    everything = Answer(
+        sequencing=True,
+        conflicts=(clash("carfilzomib", "MedicationRequest/m1", critical=True),),
+        state="remission",
+        missing=(unknown,),
+    )
+    cards = renderer.cards(chart(), first_relapse(), recommending("s-vd"), everything)
+    assert [one["indicator"] for one in cards] == ["critical", "info", "info"]
+    assert len(cards) == MOST_CARDS
+
+
 def test_summary_names_the_state_and_the_decision(
     renderer: Renderer, case: str, state: Any, recommendation: Recommendation, language: str, summary: str
 ) -> None:
