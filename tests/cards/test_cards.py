@@ -130,19 +130,6 @@ def one_card(cards: list[dict[str, Any]]) -> dict[str, Any]:
         ),
     ],
 )
-def test_the_gravest_card_comes_first_and_no_more_than_three_come_at_all(renderer: Renderer) -> None:
-    unknown = Unknown("refractory:bortezomib", "the date of the last bortezomib")
-    everything = Answer(
-        sequencing=True,
-        conflicts=(clash("carfilzomib", "MedicationRequest/m1", critical=True),),
-        state="remission",
-        missing=(unknown,),
-    )
-    cards = renderer.cards(chart(), first_relapse(), recommending("s-vd"), everything)
-    assert [one["indicator"] for one in cards] == ["critical", "info", "info"]
-    assert len(cards) == MOST_CARDS
-
-
 def test_summary_names_the_state_and_the_decision(
     renderer: Renderer, case: str, state: Any, recommendation: Recommendation, language: str, summary: str
 ) -> None:
@@ -557,3 +544,16 @@ def test_a_detail_with_five_regimens_takes_ten_seconds(
     assert concerns.text.en in card["detail"]  # what concerns the patient is never left out
     for entry in entries[:5]:
         assert f"| **{knowledge.regimens[entry.regimen].display}** |" in card["detail"]
+
+
+def test_the_gravest_card_comes_first_and_no_more_than_three_come_at_all(renderer: Renderer) -> None:
+    unknown = Unknown("refractory:bortezomib", "the date of the last bortezomib")
+    everything = Answer(
+        sequencing=True,
+        conflicts=(clash("carfilzomib", "MedicationRequest/m1", critical=True),),
+        state="remission",
+        missing=(unknown,),
+    )
+    cards = renderer.cards(chart(), first_relapse(), recommending("s-vd"), everything)
+    assert [one["indicator"] for one in cards] == ["critical", "info", "info"]
+    assert len(cards) == MOST_CARDS

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cds_service.knowledge.load import read_yaml, root, schemas
+from cds_service.knowledge.types import Knowledge
 
 TABLE = [
     "d-vd",
