@@ -12,7 +12,7 @@ from cds_service.cards.suggesting import Suggesting
 from cds_service.cards.telling import SHOWN_REGIMENS
 from cds_service.sequencing.types import NotSuggested
 
-_RULES_PER_ROW = 2
+_RULES_PER_ROW = 1
 
 # Why a regimen is far away: these no datum or time can mend; the nearest regimens have none of them.
 _FAR = frozenset(
@@ -70,7 +70,7 @@ class SequencingCard(Suggesting):
         head = "head" if room.burden else "head-short"
         table = [
             self._text(f"sequencing/detail/{head}", region=self._recommendation.region),
-            "|---|---|---|---|---|",
+            "|---|---|---|---|" if room.burden else "|---|---|---|",
             *self._rows(cautions, room),
         ]
         before = [self._state_line(room), self._not_read(), "\n".join(table)]
@@ -98,18 +98,18 @@ class SequencingCard(Suggesting):
             else:
                 first_with[because] = regimen.display
                 why = self._text("phrases/why/because", because=because.rstrip("."), rules=rules)
-            marks = cautions.marks(suggested)
             values: dict[str, object] = {
                 "regimen": regimen.display,
+                "marks": cautions.marks(suggested),
                 "why": why,
                 "evidence": self._evidence(suggested) if room.evidence else ", ".join(suggested.evidence[:1]),
                 "label": self._label_told(suggested, room),
             }
             if room.burden:
-                burden = f"{self._in_language(regimen.burden_in_short)} {marks}".strip()
+                burden = self._in_language(regimen.burden_in_short)
                 yield self._text("sequencing/detail/row", **values, burden=burden)
             else:
-                yield self._text("sequencing/detail/row-short", **values, cautions=marks)
+                yield self._text("sequencing/detail/row-short", **values)
 
     def _also_fit(self, room: Room) -> str:
         rest = self._recommendation.suggested[SHOWN_REGIMENS:]

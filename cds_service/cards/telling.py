@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ from cds_service.record import PREFETCH_KEYS, ClinicalRecord, Completeness, Drug
 from cds_service.sequencing.types import Recommendation, Suggested
 
 SHOWN_REGIMENS = 5
-_RULES_NAMED = 6
+_RULES_NAMED = 3
+_LINES_NAMED = 4
 
 # Each of these implies the next.
 _GRAVEST_LABEL_FIRST = (
@@ -76,6 +77,18 @@ class Telling:
         self._encounter = told.encounter or told.record.encounter
         self._shown = told.recommendation.suggested[:SHOWN_REGIMENS]
 
+    def _lines_given(self) -> Iterator[str]:
+        """Each line by the regimen's short name, else by its drugs; of many the last ones."""
+        if len(self._state.lines) > _LINES_NAMED:
+            yield "…"
+        for line in self._state.lines[-_LINES_NAMED:]:
+            known = self._knowledge.regimens.get(line.regimen)
+            treating = [key for key in line.drugs if self._treats(key)]
+            yield known.display if known else "-".join(map(self._drug, treating or line.drugs))
+
+    def _treats(self, key: str) -> bool:
+        return key not in self._knowledge.drugs or self._knowledge.drugs[key].treats_myeloma
+
     def _stage(self) -> str:
         if "primary-refractory" in self._state.labels:
             return self._text("phrases/stage/primary-refractory")
@@ -102,12 +115,7 @@ class Telling:
 
     def _anti_myeloma(self) -> list[DrugState]:
         """States of the drugs that count: steroids and supportive drugs aside."""
-        known = self._knowledge.drugs
-        return [
-            s
-            for _, s in sorted(self._state.drugs.items())
-            if s.drug not in known or known[s.drug].treats_myeloma
-        ]
+        return [s for _, s in sorted(self._state.drugs.items()) if self._treats(s.drug)]
 
     def _refractory(self, *, with_certainty: bool) -> tuple[list[str], list[str]]:
         """The drugs to which the disease is refractory, and those where that is not known, in words."""
@@ -185,6 +193,7 @@ class Telling:
         return self._text(
             "sequencing/detail/state",
             stage=sentence_case(stage),
+            lines="" if room.bounded else ", ".join(self._lines_given()),
             refractory=refractory,
             labels=", ".join(filter(None, labels)),
             fitness=", ".join(fitness),

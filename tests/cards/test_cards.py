@@ -358,7 +358,7 @@ def test_hostile_text_of_the_chart_stays_text(renderer: Renderer) -> None:
         assert "<" not in re.sub(r"&lt;", "", card["detail"])
         assert "**x**" in re.sub(r"<[^>]+>", "", html)  # every character is there to read
         for row in (line for line in card["detail"].splitlines() if line.startswith("| **")):
-            assert len(re.findall(r"(?<!\\)\|", row)) in (5, 6)
+            assert len(re.findall(r"(?<!\\)\|", row)) in (4, 5)
 
 
 def test_missing_data_card_names_the_datum(renderer: Renderer, response_schema: Draft202012Validator) -> None:
@@ -543,7 +543,7 @@ def test_a_detail_with_five_regimens_takes_ten_seconds(
     assert len(card["detail"].split()) <= DETAIL_WORDS
     assert concerns.text.en in card["detail"]  # what concerns the patient is never left out
     for entry in entries[:5]:
-        assert f"| **{knowledge.regimens[entry.regimen].display}** |" in card["detail"]
+        assert f"| **{knowledge.regimens[entry.regimen].display}** " in card["detail"]
 
 
 def test_the_gravest_card_comes_first_and_no_more_than_three_come_at_all(renderer: Renderer) -> None:

@@ -218,7 +218,7 @@ def test_cautions_that_differ_by_their_drug_share_a_line(renderer: Renderer) -> 
         "- ⚠1 Cilta-cel, teclistamab: IgG below 4 g/L: replace immunoglobulin.",
         "- ⚠2 Unknown whether the disease is refractory to selinexor and bortezomib.",
     ]
-    marks = [line.rsplit("|", 2)[1].split()[-1] for line in detail.splitlines() if line.startswith("| **")]
+    marks = [line.split()[2] for line in detail.splitlines() if line.startswith("| **")]
     assert marks == ["⚠1,2", "⚠1", "⚠2"]
 
 
@@ -274,7 +274,7 @@ def test_no_number_of_cautions_makes_a_detail_too_long(
         assert len(one["summary"]) <= 139
         if question.sequencing:
             for key in FIVE:
-                assert f"| **{knowledge.regimens[key].display}** |" in one["detail"]
+                assert f"| **{knowledge.regimens[key].display}** " in one["detail"]
 
 
 def test_what_has_no_room_is_told_by_its_number(renderer: Renderer) -> None:
@@ -422,7 +422,7 @@ def test_a_long_list_of_rules_ends_in_a_number(renderer: Renderer) -> None:
     rules = tuple(f"BAR-{n:02}" for n in range(1, 11))
     answered = replace(answered, suggested=(replace(answered.suggested[0], rules=rules),))
     one = card(renderer, chart(), first_relapse(), answered)
-    assert "(BAR-01, BAR-02 +8) |" in one["detail"]
+    assert "(BAR-01 +9) |" in one["detail"]
     assert "Knowledge 2" in one["detail"], "the rules stand in the rows, and not a second time below"
     assert one["extension"]["org.myeloma-cds"]["rules"] == list(rules)
 
