@@ -99,7 +99,7 @@ def test_nothing_acts_behind_the_users_back() -> None:
 
 @requirement(79)
 def test_every_answer_is_complete_in_itself() -> None:
-    """A client drops the cards of earlier calls, so each regimen that a card suggests is told in that card."""
+    """A client drops the cards of earlier calls, so each regimen of a card is told in it."""
     wrong = []
     for answer, card, suggestion in every_suggestion():
         regimen = KNOWLEDGE.regimens.get(regimen_of(suggestion))
@@ -297,7 +297,7 @@ def test_one_suggestion_at_most_is_recommended_and_none_to_a_client_that_takes_a
 
 @requirement(98, 100, 101)
 def test_the_actions_of_a_suggestion_are_one_regimen_and_its_room() -> None:
-    """All actions of a suggestion go together: the creates of one regimen, and the deletes of what it replaces."""
+    """They go together: the creates of one regimen, and the deletes of what it replaces."""
     wrong = []
     for answer, card, suggestion in every_suggestion():
         types = [action["type"] for action in suggestion["actions"]]
