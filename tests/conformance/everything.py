@@ -7,14 +7,14 @@ of an outside folder.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from typing import Any
 
 from flask.testing import FlaskClient
 
-from cds_service.assess import Assessment, Assessor, Question
+from cds_service.assess import Assessor
 from cds_service.publish.library import Library
 from cds_service.settings import load_settings
 from cds_service.web.app import create_app
@@ -71,17 +71,6 @@ class Ordered:
         return f"{self.told}: {self.regimen}, order {self.place + 1} ({text})"
 
 
-class Choosing:
-    """An assessor that answers for clients of one selection behaviour."""
-
-    def __init__(self, assessor: Assessor, behaviour: str) -> None:
-        self._assessor = assessor
-        self._behaviour = behaviour
-
-    def assess(self, resources: list[dict[str, Any]], question: Question) -> Assessment:
-        return self._assessor.assess(resources, replace(question, selection_behavior=self._behaviour))
-
-
 @cache
 def shared_assessor() -> Assessor:
     return Assessor(KNOWLEDGE)
@@ -93,12 +82,12 @@ def _library() -> Library:
 
 
 @cache
-def application(region: str, language: str, behaviour: str) -> FlaskClient:
+def application(region: str, language: str, **manner: Any) -> FlaskClient:
     """The service of a site with these settings, on the day of NOW."""
     app = create_app(
-        load_settings(region=region, language=language),
+        load_settings(region=region, language=language, **manner),
         knowledge=KNOWLEDGE,
-        assessor=Choosing(shared_assessor(), behaviour),
+        assessor=shared_assessor(),
         library=_library(),
         now=lambda: NOW,
     )
@@ -143,12 +132,10 @@ def answers_for(patient_id: str) -> tuple[Told, ...]:
     for hook in HOOKS:
         body = request_of(patients()[patient_id], hook)
         for region, language, behaviour in product(REGIONS, LANGUAGES, BEHAVIOURS):
-            answer = application(region, language, behaviour).post(f"/cds-services/rrmm-{hook}", json=body)
-            told.append(
-                Told(
-                    patient_id, hook, region, language, behaviour, body, answer.status_code, answer.get_json()
-                )
-            )
+            client = application(region, language, selection_behavior=behaviour)
+            answer = client.post(f"/cds-services/rrmm-{hook}", json=body)
+            circumstances = (patient_id, hook, region, language, behaviour)
+            told.append(Told(*circumstances, body, answer.status_code, answer.get_json()))
     return tuple(told)
 
 
@@ -173,6 +160,29 @@ def every_suggestion() -> Iterator[tuple[Told, dict[str, Any], dict[str, Any]]]:
 def regimen_of(suggestion: Mapping[str, Any]) -> str:
     """The regimen that a suggestion orders; "" where it suggests something else."""
     return str(suggestion.get("extension", {}).get(EXTENSION, {}).get("regimen", ""))
+
+
+FORMS: tuple[dict[str, Any], ...] = (
+    {"orders": "request-group"},
+    {"orders": "care-plan"},
+    {"order_doses": False},
+    {"orders": "request-group", "order_doses": False},
+)
+"""What a site may have accepted suggestions create in place of one order with its dose for each drug."""
+
+
+def every_suggested_whole(**form: Any) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """Patient, language, regimen and action of each create, where suggestions have a form of FORMS."""
+    for patient_id, patient in patients().items():
+        for hook, (region, language) in product(
+            ("patient-view", "order-sign"), zip(REGIONS, LANGUAGES, strict=True)
+        ):
+            client = application(region, language, **form)
+            body = client.post(f"/cds-services/rrmm-{hook}", json=request_of(patient, hook)).get_json()
+            for suggestion in (s for card in body["cards"] for s in card.get("suggestions", ())):
+                for action in suggestion["actions"]:
+                    if action["type"] == "create":
+                        yield patient_id, language, regimen_of(suggestion), action
 
 
 def every_created() -> Iterator[Ordered]:

@@ -20,12 +20,14 @@ import yaml
 
 from cds_service.cards.orders import Recipient
 from tests.conformance.everything import (
+    FORMS,
     LANGUAGES,
     REGIONS,
     Ordered,
     Told,
     every_created,
     every_order,
+    every_suggested_whole,
     every_suggestion,
     everything,
     patients,
@@ -338,6 +340,37 @@ def test_what_goes_with_a_regimen_is_named_and_not_ordered(orders: list[Ordered]
 
     assert told(orders, fault) == []
     assert any(regimen_file(order.regimen).get("supporting") for order in orders)
+
+
+# Other forms
+
+
+@pytest.mark.requirement(7, 103)
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_in_whatever_form_a_regimen_is_suggested_it_is_valid_and_for_the_patient(
+    form: dict[str, Any],
+) -> None:
+    types = {"request-group": "RequestGroup", "care-plan": "CarePlan"}
+    faults, seen = [], 0
+    for patient, language, regimen, action in every_suggested_whole(**form):
+        seen += 1
+        resource = action["resource"]
+        where = f"{patient}, {language}, {regimen}"
+        faults += [f"{where}: {complaint}" for complaint in complaints(resource)]
+        if (resource["status"], resource["intent"]) != ("draft", "proposal"):
+            faults.append(f"{where}: no draft proposal")
+        if resource["resourceType"] != types.get(form.get("orders", ""), "MedicationRequest"):
+            faults.append(f"{where}: is a {resource['resourceType']}")
+        subject = {"reference": f"Patient/{patients()[patient]['patient_id']}"}
+        orders = resource.get("contained", [resource])
+        if any(one["subject"] != subject for one in (resource, *orders)):
+            faults.append(f"{where}: is not for the patient of the context")
+        if "orders" in form and [one["id"] for one in orders] != regimen_file(regimen)["components"]:
+            faults.append(f"{where}: contains {[one['id'] for one in orders]}")
+        if not form.get("order_doses", True) and any("dosageInstruction" in one for one in orders):
+            faults.append(f"{where}: has a dose where none is wanted")
+    assert faults[:20] == []
+    assert seen > 100
 
 
 # Deletes
