@@ -1,4 +1,4 @@
-"""The applications of tests/web, and an answer schema's judge."""
+"""The applications of tests/web, under their names there."""
 
 from __future__ import annotations
 
