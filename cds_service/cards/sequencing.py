@@ -78,7 +78,7 @@ class SequencingCard(Suggesting):
             self._also_fit(room),
             self._unknowns(room),
             self._disagreements(room),
-            self._basis(self._shown),
+            self._basis(()),  # the rules stand in the rows
         ]
         lines = list(self._caution_lines(cautions, room))
         if room.bounded:
@@ -90,7 +90,7 @@ class SequencingCard(Suggesting):
         for suggested in self._shown:
             regimen = self._knowledge.regimens[suggested.regimen]
             because = self._in_language(suggested.because)
-            rules = ", ".join(suggested.rules[:_RULES_PER_ROW])  # all of them stand in the last line
+            rules = self._named_rules(suggested.rules, _RULES_PER_ROW)
             if not room.because or not because:
                 why = self._text("phrases/why/rules", rules=rules)
             elif because in first_with:
@@ -106,7 +106,7 @@ class SequencingCard(Suggesting):
                 "label": self._label_told(suggested, room),
             }
             if room.burden:
-                burden = f"{self._in_language(regimen.burden)} {marks}".strip()
+                burden = f"{self._in_language(regimen.burden_in_short)} {marks}".strip()
                 yield self._text("sequencing/detail/row", **values, burden=burden)
             else:
                 yield self._text("sequencing/detail/row-short", **values, cautions=marks)

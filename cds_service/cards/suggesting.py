@@ -128,8 +128,9 @@ class Suggesting(Card):
                 yield self._text("sequencing/detail/note", text=whole_sentence(self._in_language(note.text)))
             return
         left_out = [*cautions.left_out, *notes]
-        if left_out:
-            rules = self._named_rules(list(dict.fromkeys(note.concept for note in left_out)))
+        named = dict.fromkeys(note.concept for note in left_out if note.concept in self._means.rules)
+        if named:
+            rules = self._named_rules(list(named))
             yield self._text("sequencing/detail/notes-by-rule", rules=rules)
 
     def _caution_text(self, group: Sequence[CautionShown]) -> str:

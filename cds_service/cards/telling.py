@@ -297,10 +297,10 @@ class Telling:
     def _rules(self, shown: Iterable[Suggested]) -> list[str]:
         return list(dict.fromkeys(rule for suggested in shown for rule in suggested.rules))
 
-    def _named_rules(self, rules: Sequence[str]) -> str:
+    def _named_rules(self, rules: Sequence[str], most: int = _RULES_NAMED) -> str:
         """The first rules by name and the rest by number; the extension of the card has them all."""
-        named = ", ".join(rules[:_RULES_NAMED])
-        more = len(rules) - _RULES_NAMED
+        named = ", ".join(rules[:most])
+        more = len(rules) - most
         return self._text("phrases/basis/more-rules", rules=named, count=more) if more > 0 else named
 
     def _within(self, lines: Sequence[str], words: int) -> list[str]:

@@ -165,6 +165,7 @@ def regimen_of(raw: Mapping[str, Any]) -> Regimen:
         dose_source=source_of(raw.get("dose_source")),
         labels=tuple(label_of(label) for label in raw["labels"]),
         burden=text_of(raw.get("burden", "")),
+        burden_in_short=text_of(raw.get("burden_in_short", raw.get("burden", ""))),
         notes=tuple(text_of(note) for note in raw.get("notes", ())),
         history_only=bool(raw.get("history_only", False)),
         no_rule=str(raw.get("no_rule", "")),

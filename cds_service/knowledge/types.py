@@ -238,6 +238,7 @@ class Regimen:
     dose_source: Source
     labels: tuple[Label, ...]
     burden: Text
+    burden_in_short: Text  # for a table: a few words of the same
     notes: tuple[Text, ...]
     history_only: bool = False  # names a line of a chart; no rule may suggest it
     no_rule: str = ""  # why no rule speaks for it, where none does

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 
 from cds_service.cards.manner import SELECTION_BEHAVIORS, Manner
-from cds_service.cards.render import DETAIL_WORDS, Renderer
+from cds_service.cards.render import DETAIL_WORDS, MOST_CARDS, Renderer
 from cds_service.knowledge.types import Knowledge, Text
 from cds_service.patient.types import Certainty, DiagnosisState, DrugState, Status, Unknown
 from cds_service.record import Completeness, Issue, Severity
@@ -544,3 +544,16 @@ def test_a_detail_with_five_regimens_takes_ten_seconds(
     assert concerns.text.en in card["detail"]  # what concerns the patient is never left out
     for entry in entries[:5]:
         assert f"| **{knowledge.regimens[entry.regimen].display}** |" in card["detail"]
+
+
+def test_the_gravest_card_comes_first_and_no_more_than_three_come_at_all(renderer: Renderer) -> None:
+    unknown = Unknown("refractory:bortezomib", "the date of the last bortezomib")
+    everything = Answer(
+        sequencing=True,
+        conflicts=(clash("carfilzomib", "MedicationRequest/m1", critical=True),),
+        state="remission",
+        missing=(unknown,),
+    )
+    cards = renderer.cards(chart(), first_relapse(), recommending("s-vd"), everything)
+    assert [one["indicator"] for one in cards] == ["critical", "info", "info"]
+    assert len(cards) == MOST_CARDS

@@ -422,7 +422,8 @@ def test_a_long_list_of_rules_ends_in_a_number(renderer: Renderer) -> None:
     rules = tuple(f"BAR-{n:02}" for n in range(1, 11))
     answered = replace(answered, suggested=(replace(answered.suggested[0], rules=rules),))
     one = card(renderer, chart(), first_relapse(), answered)
-    assert "Rules BAR-01, BAR-02, BAR-03, BAR-04, BAR-05, BAR-06 (+4); knowledge" in one["detail"]
+    assert "(BAR-01, BAR-02 +8) |" in one["detail"]
+    assert "Knowledge 2" in one["detail"], "the rules stand in the rows, and not a second time below"
     assert one["extension"]["org.myeloma-cds"]["rules"] == list(rules)
 
 
