@@ -178,7 +178,6 @@ def test_each_hostile_text_alone_is_shown_as_text(kind: str, hook: str) -> None:
         assert "Zqx" in cards[0]["detail"]
 
 
-@pytest.mark.xfail(strict=True, reason="cards/markdown.py escapes no dot and no double slash of an address")
 @pytest.mark.parametrize("kind", GUESSED)
 def test_what_only_looks_like_an_address_is_shown_as_text(kind: str) -> None:
     cards = answered(poisoned(patients()[ORDERING], "order-sign", f"{GUESSED[kind]} Zqx"))
