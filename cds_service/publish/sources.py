@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cds_service.knowledge.types import Evidence, Knowledge, Label, Regimen, Rule, Source, Text
+from cds_service.knowledge.types import Evidence, Label, Rule, Source, Text
 from cds_service.publish.edition import Edition, canonical, put
 
 Artifact = dict[str, Any]
@@ -95,11 +95,6 @@ def evidence_of(edition: Edition, evidence: Evidence, first: Text | None = None)
     if place := evidence.source.address:
         artifact["url"] = place
     return artifact
-
-
-def trials_of(knowledge: Knowledge, regimen: Regimen) -> list[Evidence]:
-    """The trial rows of a regimen, by id."""
-    return [row for _, row in sorted(knowledge.evidence.items()) if row.regimen == regimen.key]
 
 
 def rules_cited(edition: Edition, rules: Iterable[Rule]) -> Iterator[Artifact]:
