@@ -53,7 +53,7 @@ _PLAIN: dict[str, str] = {
     "regimen": "history-only no-doses verify labels evidence no-evidence no-rule none",
     "dose": "step-up alternative",
     "caution": "everybody",
-    "evidence": "nothing-shown all-others first-that-fits",
+    "evidence": "against nothing-shown all-others first-that-fits",
     "survival": "yes no nominal not-reported",
     "also": "confirms refines contradicts",
     "standing": "not-reviewed",

@@ -97,7 +97,7 @@ def figure_conflict_sections(tell: Telling, conflicts: FigureConflicts) -> Itera
             (
                 tell.facts(
                     ("trial", ((*tell.data(row.trial), Run(" ("), tell.key(row.id), Run(")")),)),
-                    ("arms", (tell.linked(tell.say.arms(row)),)),
+                    ("arms", (tell.arms(row),)),
                     ("regimen", regimen),
                     ("sides", (tell.data(conflict.text),)),
                     ("used", (tell.data(conflict.use),)),

@@ -83,6 +83,7 @@ def drug_sections(tell: Telling, drug: Drug, *, alone: bool) -> Iterator[Section
         if drug.one_off
         else tell.text("drug/interval", count=drug.dose_interval_days)
     )
+    raw = tell.known.drug_files[drug.key]
     yield Section(
         "drug",
         tell.text("section/drug", name=sentence_case(tell.say.text(drug.name))),
@@ -91,6 +92,7 @@ def drug_sections(tell: Telling, drug: Drug, *, alone: bool) -> Iterator[Section
                 ("classes", (classes,)),
                 ("interval", (tell.line(interval),)),
                 ("regimens", (_regimens(tell, drug.key),)),
+                ("last-checked", (tell.line(str(raw.get("last_checked", ""))),)),
             ),
         ),
     )

@@ -95,14 +95,10 @@ class Explainer:
         found = [entry for entry in entries(self.known, key) if entry.key == key]
         path = self.addresses.of(key)  # of an entry there is one page, whichever card it is reached from
         title = _title(tell, found[0])
-        return Page(
-            path,
-            language,
-            title,
-            _called(tell, found[0]),
-            _unique(_sections(tell, found)),
-            _trail(tell, kind),
-        )
+        sections = _unique(_sections(tell, found))
+        source = getattr(found[0].value, "pathway", "")
+        trail = (*_trail(tell, kind), *((tell.key(source),) if source else ()))
+        return Page(path, language, title, _called(tell, found[0]), sections, trail)
 
 
 def _trail(tell: Telling, kind: str = "") -> Line:

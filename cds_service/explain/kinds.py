@@ -105,7 +105,7 @@ def _stops(tell: Telling) -> Section:
 
 
 def _drugs(tell: Telling) -> Section:
-    drugs = ((tell.drug_link(key)) for key in sorted(tell.known.components))
+    drugs = ((tell.drug_link(key)) for key in sorted(tell.known.drug_files))
     classes = (tell.key(one.key, tell.say.text(one.name)) for one in tell.known.classes.values())
     blocks = (tell.items([_commas(drugs)]), tell.items([_commas(classes)]))
     return Section("drugs", tell.text("section/drugs"), blocks)

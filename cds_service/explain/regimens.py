@@ -61,6 +61,8 @@ def _standing(tell: Telling, regimen: Regimen) -> Block:
 def _doses(tell: Telling, regimen: Regimen) -> Iterator[Block]:
     if not regimen.doses:
         yield tell.paragraph("regimen/no-doses")
+        if regimen.dose_source.document:
+            yield tell.facts(("dose-source", tell.source(regimen.dose_source)))
         return
     rows = []
     for dose in regimen.doses:
@@ -117,7 +119,7 @@ def _evidence(tell: Telling, rows: list[Evidence]) -> Iterator[Block]:
             ((tell.key(row.id),), tell.line(str(row.data.get("nct", "")))),
             (
                 tell.data(row.trial),
-                (Run(f"{tell.text('field/arms')}: "), *tell.linked(tell.say.arms(row))),
+                (Run(f"{tell.text('field/arms')}: "), *tell.arms(row)),
                 (Run(f"{tell.text('field/population')}: "), *population(tell, row)),
             ),
             headlines(tell, row),

@@ -14,7 +14,7 @@ from cds_service.cards.orders import Orders
 from cds_service.explain.addresses import Addresses
 from cds_service.explain.page import Cell, Facts, Items, Line, Paragraph, Run, Table
 from cds_service.knowledge.saying import Saying
-from cds_service.knowledge.types import Condition, Dose, Knowledge, Regimen, Review, Source, Text
+from cds_service.knowledge.types import Condition, Dose, Evidence, Knowledge, Regimen, Review, Source, Text
 from cds_service.knowledge.words import name_of
 
 _IDS = re.compile(r"\b[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+[a-z]?\b")
@@ -89,6 +89,13 @@ class Telling:
     def regimen_name(self, regimen: Regimen) -> str:
         """A regimen by the names of its drugs."""
         return self._orders.regimen_name(regimen, self.language)
+
+    def arms(self, row: Evidence) -> Line:
+        """What was given in a trial, and against what."""
+        given = self.data(str(row.data.get("arm") or self.say.regimen(row.regimen)))
+        if not row.control:
+            return given
+        return (*given, Run(f" {self.text('evidence/against')} "), *self.data(row.control))
 
     def drug(self, key: str) -> str:
         """A drug, or a class by its members together."""

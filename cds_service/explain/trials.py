@@ -26,7 +26,7 @@ def evidence_sections(tell: Telling, row: Evidence) -> Iterator[Section]:
             tell.facts(
                 ("trial", (trial,)),
                 ("regimen", ((tell.regimen(row.regimen),) if row.regimen else (),)),
-                ("arms", (tell.linked(tell.say.arms(row)),)),
+                ("arms", (tell.arms(row),)),
                 ("population", (population(tell, row),)),
                 ("resembles", tell.conditions(row.when)),
             ),

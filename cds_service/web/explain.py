@@ -55,7 +55,11 @@ def _language() -> str:
     if asked in LANGUAGES:
         return asked
     here = cast(CdsServices, current_app.extensions["cds"]).circumstances.language
-    return str(request.accept_languages.best_match(LANGUAGES, here))
+    for tag, quality in request.accept_languages:  # best first; en-GB is English
+        primary = tag.partition("-")[0].lower()
+        if quality > 0 and primary in LANGUAGES:
+            return primary
+    return here
 
 
 def _query() -> str:
@@ -66,7 +70,7 @@ def _query() -> str:
 
 def _root() -> str:
     """The path below which callers reach the service."""
-    return urlsplit(current_app.config["PUBLIC_URL"]).path.rstrip("/")
+    return urlsplit(str(current_app.config["PUBLIC_URL"])).path.rstrip("/")
 
 
 def _shown(page: Page) -> Response:
