@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cds_service.cards.markdown import sentence_case
 from cds_service.explain.page import Block, Line, Run, Section, Table
 from cds_service.explain.telling import Telling, joined
 from cds_service.knowledge.lookup import FigureConflicts
@@ -108,8 +107,3 @@ def figure_conflict_sections(tell: Telling, conflicts: FigureConflicts) -> Itera
                 tell.standing(row.source, row.reviewed, str(row.data.get("last_checked", ""))),
             ),
         )
-
-
-def sentence(tell: Telling, text: str) -> Line:
-    """Words of the page's language as a sentence."""
-    return tell.line(f"{sentence_case(text).rstrip('.')}.") if text else ()

@@ -7,7 +7,7 @@ from typing import Any
 
 from cds_service.cards.markdown import sentence_case
 from cds_service.explain.clashes import figure_clashes
-from cds_service.explain.page import Block, Line, Run, Section
+from cds_service.explain.page import Block, Facts, Line, Run, Section
 from cds_service.explain.regimens import headlines, population
 from cds_service.explain.telling import Telling
 from cds_service.knowledge.entries import source_of
@@ -66,7 +66,7 @@ def _value(tell: Telling, value: Any) -> Line:
     return tell.data(str(value))
 
 
-def _standing(tell: Telling, row: Evidence) -> Block:
+def _standing(tell: Telling, row: Evidence) -> Facts:
     verification = str(row.data.get("verification", ""))
     more: list[Line] = []
     for also in row.data["source"].get("also", ()):
@@ -75,4 +75,4 @@ def _standing(tell: Telling, row: Evidence) -> Block:
         more += [(*kind, Run(": "), *lines[0]), *lines[1:]] if lines else []
     facts = tell.standing(row.source, row.reviewed, str(row.data.get("last_checked", "")), more)
     known = tell.facts(("verification", (tell.data(verification) if verification else (),)))
-    return type(facts)((*facts.rows, *known.rows))
+    return Facts((*facts.rows, *known.rows))

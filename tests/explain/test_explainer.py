@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote
 
 import pytest
 
-from cds_service.cards.explain_slots import EXPLAIN_SLOTS
+from cds_service.cards.wording import Wording
 from cds_service.explain.addresses import CARD_KINDS
 from cds_service.explain.explainer import Explainer
 from cds_service.explain.kinds import _ASKED_BY
 from cds_service.explain.page import Facts, Page, Table
+from cds_service.knowledge.load import KnowledgeError
 from cds_service.knowledge.types import Knowledge
 
 
@@ -215,5 +217,26 @@ def test_an_unknown_kind_of_card_explains_nothing(explainer: Explainer) -> None:
     assert explainer.addresses.nearest("", "cards") == [f"/explain/{kind}" for kind in CARD_KINDS]
 
 
-def test_every_text_that_the_pages_need_is_checked_at_start() -> None:
-    assert "explain/section/rule" in EXPLAIN_SLOTS and "explain/code/*" in EXPLAIN_SLOTS
+@pytest.mark.parametrize(
+    ("group", "name", "text", "finding"),
+    [
+        ("section", "rule", {"en": "What {{ rule }} says"}, 'section/rule, en: names the value "rule"'),
+        (
+            "rule",
+            "since",
+            {"en": "since {{ day }}", "it": "dal {{ dey }}"},
+            'rule/since, it: names the value "dey"',
+        ),
+        ("section", "ruel", {"en": "What the rule says"}, "section/ruel: no card uses a text of this name"),
+        ("field", "says", None, "field/says: the text is missing"),
+    ],
+)
+def test_a_mistake_in_the_texts_stops_the_start(
+    knowledge: Knowledge, group: str, name: str, text: dict[str, str] | None, finding: str
+) -> None:
+    texts = {one: dict(named) for one, named in knowledge.cards["explain"]["texts"].items()}
+    texts[group].pop(name, None)
+    if text:
+        texts[group][name] = text
+    with pytest.raises(KnowledgeError, match=re.escape(f"cards/explain.yaml, {finding}")):
+        Wording({**knowledge.cards, "explain": {"kind": "phrases", "texts": texts}})
