@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
+from cds_service.cards.explain_slots import EXPLAIN_SLOTS
 from cds_service.cards.markdown import Safe, escaped, one_line, sentence_case
 from cds_service.knowledge.load import KnowledgeError
 
@@ -243,6 +244,8 @@ SLOTS |= {
     "publish/verb/*": frozenset(),
 }
 
+SLOTS |= EXPLAIN_SLOTS
+
 
 def _leaves(file: str, content: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Mapping[str, str]]]]:
     for name, ladder in content.get("summary", {}).items():
@@ -264,7 +267,15 @@ class Wording:
         self._texts: dict[tuple[str, str], tuple[Template, ...]] = {}
         findings: list[str] = []
         found: set[str] = set()
-        for file in ("sequencing", "order-conflict", "missing-data", "state", "phrases", "publish"):
+        for file in (
+            "sequencing",
+            "order-conflict",
+            "missing-data",
+            "state",
+            "phrases",
+            "publish",
+            "explain",
+        ):
             if file not in cards:
                 findings.append(f"cards/{file}.yaml is missing")
                 continue
@@ -300,6 +311,11 @@ class Wording:
     def has(self, slot: str) -> bool:
         """Whether a text of this name exists; for the open groups only."""
         return (slot, "en") in self._texts
+
+    def names(self, group: str) -> list[str]:
+        """The texts of a group, in the order of their file."""
+        start = f"{group}/"
+        return [slot.removeprefix(start) for slot, of in self._texts if of == "en" and slot.startswith(start)]
 
     def text(self, slot: str, language: str, **values: object) -> str:
         """The text with its values: Markdown (`Safe`) for a detail, one line of plain text otherwise."""

@@ -397,8 +397,14 @@ def hard_stop_of(raw: Mapping[str, Any]) -> HardStop:
 
 def gap_of(raw: Mapping[str, Any]) -> Gap:
     """One state of pathways/no-suggestion.yaml."""
-    because, source = text_of(raw["because"]), source_of(raw["source"])
-    return Gap(raw["id"], condition_of(raw["when"]), because, source, reviews_of(raw))
+    return Gap(
+        id=raw["id"],
+        when=condition_of(raw["when"]),
+        because=text_of(raw["because"]),
+        source=source_of(raw["source"]),
+        last_checked=raw["last_checked"],
+        reviewed=reviews_of(raw),
+    )
 
 
 def site_of(raw: Mapping[str, Any]) -> Site:
