@@ -37,6 +37,8 @@ class Suggesting(Card):
         regimen = self._knowledge.regimens[suggested.regimen]
         name = self._means.orders.regimen_name(regimen, self._order_language())
         repeats = regimen.display.casefold() in name.casefold()
+        if name[1:2].islower():
+            name = name[:1].lower() + name[1:]  # it stands within a sentence
         called = self._text(
             f"phrases/regimen-name/{'plain' if repeats else 'both'}", name=name, display=regimen.display
         )

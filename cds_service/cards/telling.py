@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds_service.cards.manner import Manner
-from cds_service.cards.markdown import paragraphs, sentence_case, word_count
+from cds_service.cards.markdown import Safe, sentence_case, word_count
 from cds_service.cards.orders import Orders
 from cds_service.cards.references import references_in, type_of
 from cds_service.cards.room import Room
@@ -108,7 +108,9 @@ class Telling:
             return self._text("phrases/label/double-refractory", classes=classes.replace("+", " + "))
         if name == "functional-high-risk":
             reason = self._state.label_reasons.get(label)
-            months, limit = (reason.months, reason.limit) if reason else ("", "")
+            point = self._text("phrases/number/decimal-point")
+            told = (reason.months, reason.limit) if reason else ("", "")
+            months, limit = (figure.replace(".", point) for figure in told)
             return self._text("phrases/label/functional-high-risk", months=months, limit=limit)
         slot = f"phrases/label/{name}"
         return self._text(slot) if self._wording.has(slot) else ""
@@ -176,6 +178,10 @@ class Telling:
         grave = [label for label in _GRAVEST_LABEL_FIRST if label in self._state.labels]
         labels = [self._label(label) for label in self._state.labels if label not in grave[1:]]
         if not room.bounded:
+            unborne = [self._drug(drug) for drug in sorted(self._state.intolerant)]
+            if unborne:
+                drugs = self._wording.listed(unborne, self._language)
+                labels.append(self._text("phrases/label/not-tolerated", drugs=drugs))
             labels += [
                 self._text(
                     "phrases/target/given",
@@ -241,9 +247,9 @@ class Telling:
         ]
         rest = [clash.id for clash in clashes[room.disagreements :]]
         if rest:
-            name = "disagreements-by-id" if told else "disagreements-only-by-id"
+            name = "disagreements-more" if told else "disagreements-counted"
             told.append(self._text(f"sequencing/detail/{name}", ids=self._named_rules(rest), count=len(rest)))
-        return paragraphs(told)
+        return Safe(" ".join(told))
 
     def _not_read(self) -> str:
         """What of the chart did not arrive or could not be read in full, by kind."""
@@ -288,6 +294,7 @@ class Telling:
         return self._text(
             "phrases/basis/basis",
             rules=self._named_rules(self._rules(shown)),
+            count=len(self._rules(shown)),
             version=self._knowledge.version.version,
             as_of=self._state.as_of.isoformat(),
             standing=self._standing(),

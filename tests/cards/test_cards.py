@@ -372,7 +372,7 @@ def test_missing_data_card_names_the_datum(renderer: Renderer, response_schema: 
     assert card["indicator"] == "info"
     assert "suggestions" not in card
     assert card["summary"] == (
-        "No regimen can be suggested until the chart tells: the treatments given so far and "
+        "No regimen can be suggested; not charted: the treatments given so far and "
         "whether the disease is refractory to bortezomib"
     )
     assert "would settle it: the day of the last dose of bortezomib" in card["detail"]
@@ -385,7 +385,7 @@ def test_missing_data_card_names_the_datum(renderer: Renderer, response_schema: 
         (
             "remission",
             "it",
-            "Mieloma in remissione in terapia con lenalidomide: nessuna scelta di schema è dovuta",
+            "Mieloma in remissione in terapia con lenalidomide: non occorre scegliere uno schema ora",
         ),
         ("out-of-scope", "en", "AL amyloidosis is outside what this service covers: nothing is suggested"),
         ("out-of-scope", "it", "Amiloidosi AL: fuori dall'ambito di questo servizio, nessuna proposta"),

@@ -376,9 +376,9 @@ def test_an_order_that_could_not_be_checked_says_so(renderer: Renderer) -> None:
         for language in ("en", "it")
     }
     assert said == {
-        "en": "Lenalidomide ordered; not checked against the history, which lacks: "
+        "en": "Lenalidomide ordered, and not checked; not charted: "
         "the treatments given so far",
-        "it": "Prescrizione di lenalidomide non verificata: in cartella non risulta: "
+        "it": "Prescrizione di lenalidomide non verificata; non risulta in cartella: "
         "i trattamenti ricevuti finora",
     }
 
@@ -386,7 +386,7 @@ def test_an_order_that_could_not_be_checked_says_so(renderer: Renderer) -> None:
 def test_the_day_of_the_progression_can_be_what_is_missing(renderer: Renderer) -> None:
     missing = Answer(missing=(Unknown("progression-date", "the day of the progression"),))
     one = card(renderer, chart(), first_relapse(), recommending(), answer=missing)
-    assert one["summary"] == "No regimen can be suggested until the chart tells: when the disease progressed"
+    assert one["summary"] == "No regimen can be suggested; not charted: when the disease progressed"
     assert "- **When the disease progressed**" in one["detail"]
 
 
