@@ -11,18 +11,22 @@ COPY mappings mappings
 COPY pathways pathways
 COPY cards cards
 COPY tests/patients tests/patients
-RUN /opt/myeloma-cds/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt . \
+RUN /opt/myeloma-cds/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt '.[postgres]' \
     && /opt/myeloma-cds/bin/pip uninstall --yes pip setuptools
 
 FROM python:3.11-slim-bookworm
 RUN pip uninstall --yes pip setuptools wheel \
-    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin cds
+    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin cds \
+    && install --directory --owner=cds --mode=0750 /var/lib/myeloma-cds
 COPY --from=build /opt/myeloma-cds /opt/myeloma-cds
 ENV PATH=/opt/myeloma-cds/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     CDS_HOST=0.0.0.0 \
     CDS_PORT=8080 \
-    CDS_LOG_FORMAT=json
+    CDS_LOG_FORMAT=json \
+    CDS_DATABASE_URL=sqlite:////var/lib/myeloma-cds/cards.sqlite
+# Feedback outlives the container. With CDS_DATABASE_URL=postgresql+psycopg://... nothing is written here.
+VOLUME /var/lib/myeloma-cds
 WORKDIR /tmp
 USER 10001
 EXPOSE 8080

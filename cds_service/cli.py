@@ -1,4 +1,4 @@
-"""The command line: ``myeloma-cds serve | assess | settings | knowledge``.
+"""The command line: ``myeloma-cds serve | assess | settings | knowledge | feedback``.
 
 Exit status: 0 done, 1 findings or a file that could not be assessed, 2 misuse (a bad setting, too).
 """
@@ -19,6 +19,7 @@ from cds_service.asked import bundle_in, day_in, json_in, require_patient
 from cds_service.assess import Assessor, Question, bundle_question
 from cds_service.commands import days
 from cds_service.commands.ending import FINDINGS, plainly
+from cds_service.commands.feedback import feedback
 from cds_service.commands.knowledge import knowledge
 from cds_service.demo import bundle_of, region_of
 from cds_service.errors import BadRequest
@@ -185,3 +186,4 @@ def show_settings(as_json: bool) -> None:
 
 
 main.add_command(knowledge)
+main.add_command(feedback)

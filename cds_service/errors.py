@@ -10,6 +10,7 @@
         ├── TooLarge              413
         ├── UnsupportedMedia      415
         └── Busy                  503: too much is under way; carries retry_after
+            └── DatabaseGone      503: nothing was stored or read
 
 A gap in a chart is no error but a value (an :class:`cds_service.record.Issue`, an unknown). Faults of the
 knowledge files are :class:`cds_service.knowledge.load.KnowledgeError`.
@@ -117,3 +118,14 @@ class Busy(RequestError):
     code = "unavailable"
     title = "Too much is under way"
     retry_after = 2
+
+
+class DatabaseGone(Busy):
+    """The database does not answer. ``kind`` names the error for the log; its text might quote a row."""
+
+    title = "The database cannot be reached"
+    retry_after = 10
+
+    def __init__(self, kind: str = "") -> None:
+        super().__init__("The database cannot be reached now: nothing was stored or read. Try again later.")
+        self.kind = kind

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -25,13 +25,12 @@ from cds_service.hooks.fetch import FhirBase
 PREFIX = "CDS_"
 
 NOT_YET: Mapping[str, str] = {
-    "database_url": "parsed only: nothing is stored yet, neither feedback nor an audit",
     "trusted_clients": "says how each client wants its answers; tokens are read, not verified",
     "auth": "only off: client authentication is not built yet, so required stops the start",
 }
 """Settings that do not yet do what their name says, each with what holds meanwhile."""
 
-_SECRET = frozenset({"database_url"})  # may hold a password: never shown as a whole
+_SECRET = frozenset({"database_url", "patient_hash_key"})  # never shown as a whole
 
 
 def _split(value: Any) -> Any:
@@ -60,7 +59,26 @@ class Settings(BaseSettings):
         description="whether CAR-T cells can be given to patients of this site; default: pathways/site.yaml",
     )
     formulary: str = Field("", description="file or comma list of regimen and drug keys not available here")
-    database_url: str = Field("sqlite:///var/myeloma-cds.sqlite", description="where feedback will be kept")
+    database_url: str = Field(
+        "sqlite:///var/myeloma-cds.sqlite", description="where feedback, and what each card said, is kept"
+    )
+    patient_hash_key: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="secret that makes the hash of a patient; default: made anew at each start",
+    )
+    override_quiet_hours: float = Field(
+        168,
+        ge=0,
+        le=8760,
+        description="hours for which an overridden card is not shown again; 0: always shown",
+    )
+    override_quiet_critical_hours: float = Field(
+        24, ge=0, le=8760, description="the same for a critical card"
+    )
+    override_lookup_s: float = Field(
+        0.25, gt=0, le=60, description="seconds a hook waits to know overrides; later it shows every card"
+    )
     auth: Literal["off", "required"] | None = Field(
         None,
         validate_default=True,
@@ -203,8 +221,10 @@ class Settings(BaseSettings):
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             text = ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
-            if name in _SECRET and "@" in text:
-                text = f"{text.partition('://')[0]}://…@{text.rpartition('@')[2]}"
+            if name == "database_url":
+                text = _without_password(text)
+            elif name in _SECRET and text:
+                text = "(set)"
             effective = {
                 "base_url": self.public_url,
                 "auth": "off",
@@ -232,6 +252,15 @@ def load_settings(**given: Any) -> Settings:
         return Settings(**given)
     except ValidationError as problem:
         raise SettingError(*map(_sentence, problem.errors())) from None
+
+
+def _without_password(url: str) -> str:
+    """The URL without user and password, which may stand before an @ or among the parameters."""
+    scheme, _, rest = url.partition("://")
+    if scheme.startswith("sqlite"):
+        return url
+    place = "…" if "?" in rest else rest.rpartition("@")[2]
+    return f"{scheme}://{'…@' if '@' in rest and '?' not in rest else ''}{place}"
 
 
 def _sentence(error: ErrorDetails) -> str:

@@ -113,6 +113,9 @@ def test_the_wheel_holds_the_knowledge_and_the_notices(wheel: Path) -> None:
         "cds_service/knowledge/schemas/services.schema.json",
         "cds_service/hooks/schemas/request.schema.json",
         "cds_service/web/templates/landing.html",
+        "cds_service/web/templates/feedback_report.html",
+        "cds_service/store/migrations/env.py",
+        "cds_service/store/migrations/versions/cards_and_feedback.py",
         "cds_service/py.typed",
     ):
         assert needed in names

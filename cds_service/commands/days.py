@@ -1,4 +1,4 @@
-"""The evaluation date as an option of a command, between the same bounds as everywhere."""
+"""Days as options of a command, between the same bounds as everywhere."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ def today() -> date:
 
 def as_of_option(meaning: str) -> Callable[[_Command], _Command]:
     """The option ``--as-of`` of a command: a date, None where none is given."""
-    told = f"{meaning}; default today in UTC."
-    return click.option("--as-of", callback=_day, metavar="YYYY-MM-DD", help=told)
+    return day_option("--as-of", "as_of", f"{meaning}; default today in UTC.")
+
+
+def day_option(name: str, into: str, meaning: str) -> Callable[[_Command], _Command]:
+    """An option that takes a day."""
+    return click.option(name, into, callback=_day, metavar="YYYY-MM-DD", help=meaning)
 
 
 def _day(_: click.Context, __: click.Parameter, value: str | None) -> date | None:

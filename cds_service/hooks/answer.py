@@ -17,6 +17,7 @@ from cds_service.hooks.prefetch import gather
 from cds_service.hooks.request import read_request
 from cds_service.hooks.response import response
 from cds_service.hooks.services import Service
+from cds_service.hooks.told import Occasion, Sorted, Telling, kind_of
 from cds_service.record import Issue, Severity
 
 
@@ -72,6 +73,7 @@ class HookAnswer:
     body: Mapping[str, Any]
     computed: int = 0  # cards before silence
     kinds: tuple[str, ...] = ()
+    held_back: tuple[str, ...] = ()  # kinds of the cards that were overridden lately and are not told again
     issues: tuple[Issue, ...] = field(default=(), repr=False)
 
 
@@ -84,6 +86,7 @@ class CdsServices:
     fetcher: Fetcher
     circumstances: Circumstances = Circumstances()
     clients: Clients = field(default_factory=Clients)
+    telling: Telling | None = None  # None: no card is remembered, and none is held back
 
     def language_for(self, caller: Caller) -> str:
         """What the client's entry says, else what its user prefers, else the setting."""
@@ -136,20 +139,33 @@ class CdsServices:
             ),
         )
         cards = assessment.cards
+        told = self._told(
+            cards,
+            Occasion(
+                service=service.id,
+                hook=request.hook,
+                patient_id=request.patient_id,
+                region=here.region,
+                pathway=here.pathway,
+                client=caller.client.id if caller.client else "",
+                silent=here.silent,
+            ),
+        )
         return HookAnswer(
-            body=response([] if here.silent else cards),
+            body=response(told.shown),
             computed=len(cards),
-            kinds=tuple(_kind(card) for card in cards),
+            kinds=tuple(map(kind_of, cards)),
+            held_back=tuple(map(kind_of, told.held_back)),
             issues=assessment.issues,
         )
+
+    def _told(self, cards: list[dict[str, Any]], occasion: Occasion) -> Sorted:
+        if self.telling is None:
+            return Sorted([] if occasion.silent else cards, [])
+        return self.telling.sort_out(cards, occasion)
 
 
 def _encounter(charted: str) -> str:
     """ "Encounter/e1" of any way to write it; "" where a FHIR server would refuse an order that names it."""
     kind, _, identifier = local_part(charted).rpartition("/")
     return f"Encounter/{identifier}" if kind in ("", "Encounter") and usable_id(identifier) else ""
-
-
-def _kind(card: Mapping[str, Any]) -> str:
-    ours = card.get("extension", {}).get("org.myeloma-cds", {})
-    return str(ours.get("kind", "other"))

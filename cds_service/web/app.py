@@ -24,8 +24,19 @@ from cds_service.knowledge.overlaid import deeds, idle_files, losses
 from cds_service.knowledge.types import Knowledge
 from cds_service.publish.library import Library
 from cds_service.settings import Settings, load_settings, unknown_variables
-from cds_service.web import api, cds_services, explain, fhir, metrics, operations, pages, problems
+from cds_service.web import (
+    api,
+    cds_services,
+    explain,
+    feedback_report,
+    fhir,
+    metrics,
+    operations,
+    pages,
+    problems,
+)
 from cds_service.web.logs import set_up_logging
+from cds_service.web.remembering import remembering
 
 log = structlog.get_logger()
 
@@ -71,6 +82,7 @@ def create_app(
         MAX_BODY_MB=settings.max_body_mb,
         PUBLIC_URL=settings.public_url,
     )
+    app.extensions |= remembering(settings, now)
     app.url_map.strict_slashes = False  # /cds-services/ is the same address, without a redirect
     app.extensions["cds"] = CdsServices(
         services=services_of(knowledge.cards["services"], with_include=settings.prefetch_include),
@@ -91,6 +103,7 @@ def create_app(
             manner=settings.manner,
         ),
         clients=clients,
+        telling=app.extensions["telling"],
     )
     app.extensions["knowledge"] = knowledge
     if library is None:
@@ -101,6 +114,7 @@ def create_app(
     for blueprint in (
         cds_services.blueprint,
         api.blueprint,
+        feedback_report.blueprint,
         fhir.blueprint,
         operations.blueprint,
         pages.blueprint,

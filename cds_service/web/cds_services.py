@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import cast
 
 from flask import Blueprint, Response, current_app, g, request
 
+from cds_service.errors import DatabaseGone
 from cds_service.hooks.answer import Caller, CdsServices
-from cds_service.hooks.feedback import outcomes
+from cds_service.hooks.feedback import read_feedback
+from cds_service.store.feedback import keep_feedback
 from cds_service.web import metrics
 from cds_service.web.body import json_of, json_response
 from cds_service.web.language import preferred, told_in
@@ -50,9 +53,16 @@ def call(service_id: str) -> Response:
     if caller.client is not None:
         g.told["client"] = caller.client.id
     answer = services.call(service.id, body, current_app.extensions["now"]().date(), caller)
-    g.told |= {"cards": len(answer.body["cards"]), "computed": answer.computed, "issues": len(answer.issues)}
+    g.told |= {
+        "cards": len(answer.body["cards"]),
+        "computed": answer.computed,
+        "held_back": len(answer.held_back),
+        "issues": len(answer.issues),
+    }
     for kind in answer.kinds:
         metrics.CARDS.labels(service.id, kind).inc()
+    for kind in answer.held_back:
+        metrics.HELD_BACK.labels(service.id, kind).inc()
     for issue in answer.issues:
         metrics.ISSUES.labels(service.id, issue.code).inc()
     return told_in(json_response(answer.body), services.language_for(caller))
@@ -60,11 +70,19 @@ def call(service_id: str) -> Response:
 
 @blueprint.post("/<service_id>/feedback")
 def feedback(service_id: str) -> Response:
-    """Feedback on cards: checked and counted, not kept."""
+    """Feedback on cards: on disk before it is acknowledged, and repeated without effect."""
     service = _services().service(service_id)
     g.told = {"service": service.id}
-    counted = outcomes(json_of(request))
+    items = read_feedback(json_of(request))
+    counted = Counter(item.outcome for item in items)
     g.told |= dict(counted)
+    try:
+        keep_feedback(current_app.extensions["database"], service.id, items, current_app.extensions["now"]())
+    except DatabaseGone as problem:
+        g.told["database"] = problem.kind
+        raise
     for outcome, number in counted.items():
         metrics.FEEDBACK.labels(service.id, outcome).inc(number)
-    return Response(status=204)
+    answer = Response(status=200)
+    del answer.headers["Content-Type"]  # there is nothing to have a type
+    return answer

@@ -63,6 +63,13 @@ def post_fork(server: Any, worker: Any) -> None:
     gc.set_threshold(100_000, 20, 100)
 
 
+def worker_exit(server: Any, worker: Any) -> None:
+    """What the worker still has to write down is written before it ends."""
+    from cds_service.store.recorder import drain_all
+
+    drain_all(getattr(worker, "wsgi", None))
+
+
 def child_exit(server: Any, worker: Any) -> None:
     """A dead worker's gauges no longer count."""
     from prometheus_client import multiprocess

@@ -25,6 +25,15 @@ SECONDS = Histogram(
 CARDS = Counter("cds_cards_total", "Cards computed, by service and kind", ["service", "kind"])
 ISSUES = Counter("cds_issues_total", "Issues found in charts, by service and code", ["service", "code"])
 FEEDBACK = Counter("cds_feedback_total", "Feedback items, by service and outcome", ["service", "outcome"])
+HELD_BACK = Counter(
+    "cds_cards_held_back_total",
+    "Cards not shown again after an override, by service and kind",
+    ["service", "kind"],
+)
+UNRECORDED = Counter("cds_cards_unrecorded_total", "Cards that were not recorded, by reason", ["reason"])
+UNKNOWN_OVERRIDES = Counter(
+    "cds_override_lookups_failed_total", "Hook calls for which overrides could not be looked up"
+)
 KNOWLEDGE = Gauge(
     "cds_knowledge_info", "Which knowledge answers", ["version", "sha256"], multiprocess_mode="max"
 )

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from flask import Blueprint, Response, current_app
 
+from cds_service.errors import DatabaseGone
 from cds_service.web import metrics
 from cds_service.web.body import json_response
 
@@ -20,9 +21,18 @@ def live() -> Response:
 
 @blueprint.get("/health/ready")
 def ready() -> Response:
-    """The knowledge is loaded, so hooks can be answered."""
+    """The knowledge is loaded, so hooks can be answered; they are without the database, too."""
+    try:
+        current_app.extensions["database"].check()
+        database = "ok"
+    except DatabaseGone:
+        database = "unreachable"
     return json_response(
-        {"status": "ready", "knowledge": asdict(current_app.extensions["knowledge"].version)}
+        {
+            "status": "ready",
+            "knowledge": asdict(current_app.extensions["knowledge"].version),
+            "database": database,
+        }
     )
 
 

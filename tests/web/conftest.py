@@ -18,12 +18,13 @@ MakeClient = Callable[..., FlaskClient]
 
 
 @pytest.fixture(autouse=True)
-def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, database_of_the_tests: str) -> None:
     import os
 
     for name in os.environ:
         if name.startswith("CDS_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("CDS_DATABASE_URL", database_of_the_tests)
 
 
 @pytest.fixture(scope="session")

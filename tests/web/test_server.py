@@ -48,6 +48,7 @@ class Served:
                 env=plain | settings | {"PYTHONPATH": str(Path(__file__).parents[2])},
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # so that all its processes can be ended at once
             )
 
     def wait(self) -> None:

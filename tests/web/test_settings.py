@@ -57,6 +57,8 @@ def test_defaults() -> None:
         ("CDS_MAX_BODY_MB", "-1", "CDS_MAX_BODY_MB=-1: "),
         ("CDS_FETCH_TIMEOUT_S", "soon", "CDS_FETCH_TIMEOUT_S=soon: "),
         ("CDS_LOG_FORMAT", "xml", "CDS_LOG_FORMAT=xml: "),
+        ("CDS_OVERRIDE_QUIET_HOURS", "-1", "CDS_OVERRIDE_QUIET_HOURS=-1: "),
+        ("CDS_OVERRIDE_QUIET_CRITICAL_HOURS", "day", "CDS_OVERRIDE_QUIET_CRITICAL_HOURS=day: "),
         ("CDS_AUTH", "required", "CDS_AUTH=required cannot be kept"),
         ("CDS_AUTH", "perhaps", "CDS_AUTH=perhaps: "),
         ("CDS_SELECTION_BEHAVIOR", "all", "CDS_SELECTION_BEHAVIOR=all: must be"),
@@ -150,12 +152,38 @@ def test_what_only_the_knowledge_can_judge(knowledge: Knowledge, given: dict[str
 
 def test_what_is_not_built_says_so() -> None:
     not_yet = {row["variable"] for row in load_settings().shown() if row["not_yet"]}
-    assert {"CDS_AUTH", "CDS_TRUSTED_CLIENTS", "CDS_DATABASE_URL"} <= not_yet
+    assert {"CDS_AUTH", "CDS_TRUSTED_CLIENTS"} <= not_yet
 
 
-def test_a_password_is_not_shown() -> None:
-    rows = load_settings(database_url="postgresql+psycopg://cds:geheim@db/cds").shown()
-    assert not any("geheim" in row["value"] for row in rows)
+@pytest.mark.parametrize(
+    "url, shown",
+    [
+        ("postgresql+psycopg://cds:geheim@db/cds", "postgresql+psycopg://…@db/cds"),
+        ("postgresql+psycopg://db/cds?user=cds&password=ge@geheim", "postgresql+psycopg://…"),
+        ("postgresql+psycopg://db/cds", "postgresql+psycopg://db/cds"),
+        ("sqlite:////var/lib/cds/a@b.sqlite", "sqlite:////var/lib/cds/a@b.sqlite"),
+    ],
+)
+def test_a_password_is_not_shown(url: str, shown: str) -> None:
+    rows = {row["variable"]: row["value"] for row in load_settings(database_url=url).shown()}
+    assert rows["CDS_DATABASE_URL"] == shown
+
+
+def test_the_key_of_the_patients_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDS_PATIENT_HASH_KEY", "geheim geheim geheim")
+    settings = load_settings()
+    rows = {row["variable"]: row["value"] for row in settings.shown()}
+    assert rows["CDS_PATIENT_HASH_KEY"] == "(set)"
+    assert "geheim" not in repr(settings) + str(settings) + str(rows)
+    assert (
+        settings.patient_hash_key and settings.patient_hash_key.get_secret_value() == "geheim geheim geheim"
+    )
+    monkeypatch.setenv("CDS_PATIENT_HASH_KEY", "geheim")
+    with pytest.raises(SettingError) as caught:
+        load_settings()
+    (sentence,) = caught.value.sentences
+    assert sentence.startswith("CDS_PATIENT_HASH_KEY: ") and "16" in sentence
+    assert "geheim" not in sentence
 
 
 def test_a_misspelt_variable_is_noticed() -> None:
