@@ -195,6 +195,10 @@ class _Writer:
             )
             text = self._if(advice.when, self._say.text(advice.text))
             self.page.item(f"{kind}{where}: {text} {self._say.mark(advice.source)}", indent=4)
+        for companion in component.companions:
+            text = self._if(companion.when, self._say.text(companion.text))
+            kind = f"{self._say.word('companion')}, {self._say.text(companion.name)}"
+            self.page.item(f"{kind}: {text} {self._say.mark(companion.source)}", indent=4)
 
     def _rules_about(self, regimen: Regimen) -> None:
         about = [

@@ -70,10 +70,10 @@ def test_an_order_that_conflicts(knowledge, case, more, drug, conflict):
     assert not found.sequencing
 
 
-def test_a_combination_without_a_label_is_said_of_each_drug(knowledge):
+def test_a_combination_without_a_label_is_said_of_the_regimen(knowledge):
     facts = [*regimen("bortezomib lenalidomide", "2020-01-10", "2022-08-20", "progression"), PD]
     found = shown(knowledge, facts, drafts=(draft("carfilzomib"), draft("pomalidomide")))
-    assert [c.code for c in found.conflicts] == ["outside-label", "outside-label"]
+    assert [(c.code, c.regimen) for c in found.conflicts] == [("outside-label", "kpd")]
 
 
 @pytest.mark.parametrize("drug", ["selinexor", "carfilzomib", "dexamethasone", "aciclovir"])
