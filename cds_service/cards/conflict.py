@@ -43,14 +43,13 @@ class ConflictCard(Suggesting):
         slot = f"order-conflict/summary/{first.code}"
         every = {_whose(conflict) for conflict in conflicts}
         alike = {_whose(c): c for c in conflicts if (c.code, c.regimen) == (first.code, first.regimen)}
-        regimen = self._knowledge.regimens[ordered.regimen] if ordered else None
+        key = first.regimen or (ordered.regimen if ordered and first.in_regimen is not None else "")
         certainties = {conflict.certainty for conflict in alike.values()}
         named = [self._drug(conflict.drug) for conflict in alike.values()]
-        within = regimen is not None and all(c.in_regimen is not None for c in alike.values())
         return self._wording.fitting(
             slot if self._wording.has(slot) else "order-conflict/summary/other",
             self._language,
-            regimen=regimen.display if regimen and within else "",
+            regimen=self._knowledge.regimens[key].display if key else "",
             drugs=self._wording.listed(named, self._language),
             drug=self._drug(first.drug),
             # Of several drugs only what holds for all of them.

@@ -78,7 +78,7 @@ def _steroid(
     doses = doses_for(regimen, region, evaluator, knowledge)
     for key in ordered.lacks:
         name = knowledge.drugs[key].name
-        text = sentence(knowledge.definitions, "companion", "of-regimen", drug=name, regimen=regimen.display)
+        text = sentence(knowledge.definitions, "companion", "of-regimen", regimen=regimen.display)
         others = tuple(drug for drug in regimen.components if drug != key)
         own = tuple(dose for dose in doses if dose.drug == key)
         yield MissingCompanion(key, name, (text,), drugs=others, lacking=key, doses=own)

@@ -228,26 +228,27 @@ class _Labels:
         self, drafts: Sequence[DrugFact], ordered: Ordered | None, clashing: set[str], *, whole: bool
     ) -> Iterator[Conflict]:
         """``whole``: all is there that is to be signed, so a regimen recognised is the regimen meant."""
-        judged = [
-            d
-            for d in drafts
-            if excludes_by_refractoriness(d.drug, self._knowledge) and not is_continued(d.drug, self._state)
-        ]
+        against = [d for d in drafts if excludes_by_refractoriness(d.drug, self._knowledge)]
+        judged = [d for d in against if not is_continued(d.drug, self._state)]
         if not self._state.prior_lines or not judged:
             return
-        regimen = self._knowledge.regimens[ordered.regimen] if ordered else None
-        # Where a line is under way, what is ordered may be added to it.
-        if regimen and ordered and not ordered.lacks and whole and self._state.needs_treatment_choice:
+        found = list(self._by_drug(judged, clashing))
+        if ordered is None or not self._are_all_of(ordered, against):
+            yield from found
+            return
+        # Signed as it stands, it is meant; being chosen, or added to a line under way, it may become another.
+        meant = whole and not ordered.lacks and self._state.needs_treatment_choice
+        if (meant and not {d.drug for d in judged} <= clashing) or found:
+            regimen = self._knowledge.regimens[ordered.regimen]
             label = self._outside([regimen])
             if label is not None:
                 yield self._of_regimen(regimen, judged, label)
-            return
-        found = list(self._by_drug(judged, clashing))
-        of_regimen = [one for one in found if regimen and one.drug in regimen.components]
-        if regimen and len(of_regimen) > 1 and (label := self._outside([regimen])) is not None:
-            yield self._of_regimen(regimen, judged, label)
-            found = [one for one in found if one not in of_regimen]
-        yield from found
+
+    def _are_all_of(self, ordered: Ordered, against: Sequence[DrugFact]) -> bool:
+        """Whether the drafts hold every drug against myeloma of the regimen, none of them to be added."""
+        components = self._knowledge.regimens[ordered.regimen].components
+        wanted = {key for key in components if excludes_by_refractoriness(key, self._knowledge)}
+        return wanted == {d.drug for d in against}
 
     def _by_drug(self, drafts: Sequence[DrugFact], clashing: set[str]) -> Iterator[Conflict]:
         """Judged by the regimens of which all drafts may be part, since the rest may be ordered apart.
