@@ -92,7 +92,7 @@ def conflicts(
     clashing = {conflict.drug for conflict in found}
     labels = _Labels(state, evaluator, region, knowledge)
     # Drafts not selected may be of yesterday: they name the regimen, and never make it clash.
-    ordered = _regimen_of(selected, knowledge) if moment == ORDER_SIGN else named
+    ordered = _regimen_of(selected, knowledge)
     found += labels.conflicts(selected, ordered, clashing, whole=moment == ORDER_SIGN)
     yield from sorted(found, key=lambda conflict: not conflict.critical)
 
