@@ -13,6 +13,7 @@ from cds_service.sequencing.types import Suggested
 
 EXTENSION = "org.myeloma-cds"
 KINDS = ("sequencing", "order-conflict", "missing-data", "state")
+MISSING_COMPANION = "missing-companion"
 TOPICS = "https://myeloma-cds.org/CodeSystem/card-topics"
 _SOURCES_LINKED = 3
 
@@ -28,16 +29,19 @@ class Card(Telling):
         *,
         about: Iterable[str],
         explained: str = "",
+        variant: str = "",
         shown: Sequence[Suggested] = (),
         suggestions: Sequence[Mapping[str, Any]] = (),
     ) -> dict[str, Any]:
         """A card around ``said``, its summary and its detail.
 
         ``about`` is what it says in the words of the data, by which the same finding is known again;
-        ``explained`` what its page explains first: a rule, a stop, a datum.
+        ``explained`` what its page explains first: a rule, a stop, a datum. ``variant`` names a card
+        of the kind with another topic and other reasons: to be silent on the one is not to be on the other.
         """
         summary, detail = said
         raw = self._knowledge.cards[kind]
+        topic = raw["variants"][variant]["topic"] if variant else raw["topic"]
         version = self._knowledge.version
         extension: dict[str, Any] = {
             "kind": kind,
@@ -57,14 +61,14 @@ class Card(Telling):
             "summary": summary,
             "detail": str(detail),
             "indicator": indicator,
-            "source": self._source(raw["topic"]),
+            "source": self._source(topic),
         }
         if suggestions:
             card["suggestions"] = list(suggestions)
             card["selectionBehavior"] = self._manner.selection_behavior
         card["overrideReasons"] = [
             {"code": r["code"], "system": r["system"], "display": self._in_language(r["display"])}
-            for r in self._means.override_reasons[kind]
+            for r in self._means.override_reasons[f"{kind}/{variant}" if variant else kind]
         ]
         card["links"] = [*self._own_links(kind, explained), *self._source_links(shown)]
         card["extension"] = {EXTENSION: extension}

@@ -1,50 +1,69 @@
-"""The conflict card: what of the drafted orders clashes with the patient's state, and what fits instead."""
+"""The cards of drafted orders: what clashes with the patient's state and fits instead; what is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from cds_service.cards.card import MISSING_COMPANION
 from cds_service.cards.cautions import Numbered
-from cds_service.cards.markdown import charted, paragraphs, whole_sentence, word_count
+from cds_service.cards.markdown import charted, paragraphs, sentence_case, whole_sentence, word_count
 from cds_service.cards.room import DETAIL_WORDS, Room, made_to_fit
 from cds_service.cards.suggesting import Suggesting
-from cds_service.sequencing.types import Conflict
+from cds_service.sequencing.types import Conflict, MissingCompanion, Ordered
+
+
+def _whose(conflict: Conflict) -> str:
+    return conflict.regimen or conflict.drug
 
 
 class ConflictCard(Suggesting):
     """The card of an order that clashes."""
 
-    def card(self, conflicts: Sequence[Conflict]) -> dict[str, Any]:
-        """One card for all clashes, the gravest first."""
+    def card(self, conflicts: Sequence[Conflict], ordered: Ordered | None = None) -> dict[str, Any]:
+        """One card for all clashes, the gravest first; ``ordered`` is the regimen that the drafts make up."""
         gravest_first = sorted(conflicts, key=lambda conflict: not conflict.critical)
         first = gravest_first[0]
-        slot = f"order-conflict/summary/{first.code}"
-        summary = self._wording.fitting(
-            slot if self._wording.has(slot) else "order-conflict/summary/other",
-            self._language,
-            drug=self._drug(first.drug),
-            certainty=self._word("certainty", first.certainty),
-            sentence=self._in_language(first.text).rstrip("."),
-            more=len({conflict.reference for conflict in conflicts}) - 1,
-            count=len({conflict.reference for conflict in conflicts if conflict.code == first.code}),
-        )
         indicator = "critical" if first.critical else "warning"
         deletes = list(self._deletes(gravest_first))
-        detail = made_to_fit(lambda room: self._conflict_detail(gravest_first, room))
+        detail = made_to_fit(lambda room: self._conflict_detail(gravest_first, ordered, room))
         return self._card(
             "order-conflict",
             indicator,
-            (summary, detail),
-            about=sorted({f"{conflict.code}:{conflict.drug}" for conflict in conflicts}),
+            (self._summary(gravest_first, ordered), detail),
+            about=sorted({f"{conflict.code}:{conflict.regimen or conflict.drug}" for conflict in conflicts}),
             explained=first.code,
             shown=self._shown,
             suggestions=self._suggestions(deletes),
         )
 
-    def _conflict_detail(self, conflicts: Sequence[Conflict], room: Room) -> str:
+    def _summary(self, conflicts: Sequence[Conflict], ordered: Ordered | None) -> str:
+        """The gravest clash; of a regimen with all its drugs that clash in the same way."""
+        first = conflicts[0]
+        slot = f"order-conflict/summary/{first.code}"
+        every = {_whose(conflict) for conflict in conflicts}
+        alike = {_whose(c): c for c in conflicts if (c.code, c.regimen) == (first.code, first.regimen)}
+        key = first.regimen or (ordered.regimen if ordered and first.in_regimen is not None else "")
+        certainties = {conflict.certainty for conflict in alike.values()}
+        named = [self._drug(conflict.drug) for conflict in alike.values()]
+        return self._wording.fitting(
+            slot if self._wording.has(slot) else "order-conflict/summary/other",
+            self._language,
+            regimen=self._knowledge.regimens[key].display if key else "",
+            drugs=self._wording.listed(named, self._language),
+            drug=self._drug(first.drug),
+            # Of several drugs only what holds for all of them.
+            certainty=self._word("certainty", first.certainty) if len(certainties) == 1 else "",
+            sentence=self._in_language(first.in_regimen or first.text).rstrip("."),
+            more=len(every) - 1,
+            others=len(every) - len(alike),
+            count=len(alike),
+        )
+
+    def _conflict_detail(self, conflicts: Sequence[Conflict], ordered: Ordered | None, room: Room) -> str:
         drafts = {draft.reference: draft for draft in self._record.drafts}
         bullets = []
+        opening = self._recognised(ordered)
         for conflict in conflicts:
             draft = drafts.get(conflict.reference)
             own = self._state.drugs.get(conflict.drug)
@@ -53,7 +72,9 @@ class ConflictCard(Suggesting):
             bullets.append(
                 self._text(
                     "order-conflict/detail/conflict",
-                    charted=charted(draft.text) if draft and not room.bounded else "",
+                    charted=charted(draft.text)
+                    if draft and not room.bounded and not conflict.regimen
+                    else "",
                     sentence=whole_sentence(self._in_language(conflict.text)),
                     because=whole_sentence(own.because) if own and told and room.because else "",
                     would_settle=would_settle.rstrip("."),
@@ -83,8 +104,55 @@ class ConflictCard(Suggesting):
         basis = self._basis(self._shown)
         lines = list(self._caution_lines(cautions, room)) if self._shown else []
         if room.bounded:
-            left = DETAIL_WORDS - word_count(paragraphs([not_read, instead, basis]))
+            left = DETAIL_WORDS - word_count(paragraphs([opening, not_read, instead, basis]))
             # The clash itself comes first; a third is kept for what to mind with the alternatives.
             bullets = self._within(bullets, left - min(sum(map(word_count, lines)), left // 3))
             lines = self._within(lines, left - sum(map(word_count, bullets)))
-        return paragraphs(["\n".join(bullets), not_read, instead, "\n".join(lines), basis])
+        return paragraphs([opening, "\n".join(bullets), not_read, instead, "\n".join(lines), basis])
+
+
+class CompanionCard(Suggesting):
+    """The card of orders that fit, and lack what goes with them."""
+
+    def card(self, companions: Sequence[MissingCompanion], ordered: Ordered | None = None) -> dict[str, Any]:
+        """One card for all that is missing. Only a drug of the regimen itself is offered as an order."""
+        names = [self._in_language(one.name) for one in companions]
+        regimen = self._knowledge.regimens[ordered.regimen] if ordered else None
+        drugs = dict.fromkeys(drug for one in companions for drug in one.drugs)
+        listed = self._wording.listed([self._drug(key) for key in drugs], self._language)
+        summary = self._wording.fitting(
+            "order-conflict/summary/missing-companion",
+            self._language,
+            ordered=regimen.display if regimen else listed,
+            companions=self._wording.listed(names, self._language),
+            count=len(companions),
+        )
+        lines = [
+            self._text(
+                "order-conflict/detail/companion",
+                name=sentence_case(name),
+                texts=" ".join(whole_sentence(self._in_language(text)) for text in one.texts),
+                sources="; ".join(dict.fromkeys(s.document for s in one.sources if s.document)),
+            )
+            for name, one in zip(names, companions, strict=True)
+        ]
+        named_only = any(not one.lacking for one in companions)
+        fixed = [
+            self._recognised(ordered),
+            self._text("order-conflict/detail/companion-intro"),
+            self._text("order-conflict/detail/companion-named") if named_only else "",
+            self._not_read(),
+            self._basis(()),
+        ]
+        told = "\n".join(self._within(lines, DETAIL_WORDS - word_count(paragraphs(fixed))))
+        return self._card(
+            "order-conflict",
+            "info",
+            (summary, paragraphs([*fixed[:2], told, *fixed[2:]])),
+            about=sorted(f"{MISSING_COMPANION}:{one.id}" for one in companions),
+            explained=MISSING_COMPANION,
+            variant=MISSING_COMPANION,
+            suggestions=[
+                self._addition(ordered.regimen, one) for one in companions if ordered and one.lacking
+            ],
+        )

@@ -29,7 +29,7 @@ _PLAIN: dict[str, str] = {
         "kind kinds rule standing pathways rule-regimens conflicts statement statements rules gap gaps "
         "trial shown figures regimen regimens doses labels evidence bars cautions adjustments advice "
         "drugs-standing notes drugs class classes clash told-to hard-stop gate gates stops code codes "
-        "refractory datum data effect asking-rules asking-labels state states sources"
+        "refractory datum data effect asking-rules asking-labels state states sources companions"
     ),
     "field": (
         "says because remark note source place last-checked reviewed holds also-called drugs given-with "
@@ -40,7 +40,7 @@ _PLAIN: dict[str, str] = {
     "caption": (
         "pathways regimens clashes figure-clashes rules-for rules-other pathway-rules asking-rules "
         "statements doses labels evidence figures bars cautions adjustments advice drugs-standing "
-        "classes hard-stops gates"
+        "classes hard-stops gates companions"
     ),
     "head": (
         "pathway taken regimen labels evidence clash sides handling used answers-say rule says because "

@@ -8,7 +8,7 @@ step-up schedule whole or not at all, an amount as a quantity only where it is o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise, product
@@ -107,8 +107,9 @@ class Orders:
         doses: Iterable[DoseShown] = (),
         *,
         with_doses: bool = True,
+        only: Collection[str] | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """One ``create`` action for each drug of the regimen, the defining drug first.
+        """One ``create`` action for each drug of the regimen, the defining drug first; of ``only`` some.
 
         ``doses`` say which of its schedules each drug has for this patient; where another may be hers, or a
         dose lower still, the order says for whom that stands; ``with_doses`` False leaves every dose to the
@@ -118,6 +119,8 @@ class Orders:
             return
         variants = {dose.drug: f"{dose.variant}{_OPEN if dose.depends_on else ''}" for dose in doses}
         for drug in self._knowledge.regimens[regimen].components:
+            if only is not None and drug not in only:
+                continue
             variant = variants.get(drug, f"{STANDARD}{_OPEN}") if with_doses else _NONE
             order = self._ready[regimen, drug, region, language][variant]
             resource = orjson.loads(order.resource)

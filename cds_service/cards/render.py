@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from cds_service.cards.card import EXTENSION, KINDS
-from cds_service.cards.conflict import ConflictCard
+from cds_service.cards.card import EXTENSION, KINDS, MISSING_COMPANION
+from cds_service.cards.conflict import CompanionCard, ConflictCard
 from cds_service.cards.manner import PLAIN, Manner
 from cds_service.cards.orders import Orders
 from cds_service.cards.quiet import MissingCard, StateCard
@@ -83,7 +83,9 @@ class Renderer:
         told = Told(record, state, recommendation, language, manner, encounter)
         cards = []
         if answer.conflicts:
-            cards.append(ConflictCard(self._means, told).card(answer.conflicts))
+            cards.append(ConflictCard(self._means, told).card(answer.conflicts, answer.ordered))
+        elif answer.companions:
+            cards.append(CompanionCard(self._means, told).card(answer.companions, answer.ordered))
         if answer.sequencing:
             cards.append(SequencingCard(self._means, told).card())
         if answer.missing:
@@ -95,14 +97,24 @@ class Renderer:
 
 
 def _override_reasons(cards: Mapping[str, Any]) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-    """The override reasons of each kind of card. Raises KnowledgeError where one is not defined."""
+    """The override reasons of each kind of card, and of each of its variants ("kind/variant").
+
+    Raises KnowledgeError where one is not defined.
+    """
     defined = {reason["code"]: reason for reason in cards.get("override-reasons", {}).get("reasons", ())}
+    offered = {kind: cards[kind]["override_reasons"] for kind in KINDS}
+    for kind in KINDS:
+        for name, variant in cards[kind].get("variants", {}).items():
+            offered[f"{kind}/{name}"] = variant["override_reasons"]
     findings = [
-        f'cards/{kind}.yaml, override_reasons: "{code}" is not defined in cards/override-reasons.yaml'
-        for kind in KINDS
-        for code in cards[kind]["override_reasons"]
+        f'cards/{key.partition("/")[0]}.yaml, override_reasons: "{code}" is not defined in '
+        "cards/override-reasons.yaml"
+        for key, codes in offered.items()
+        for code in codes
         if code not in defined
     ]
+    if MISSING_COMPANION not in cards["order-conflict"].get("variants", {}):
+        findings.append(f"cards/order-conflict.yaml, variants: {MISSING_COMPANION} is missing")
     if findings:
         raise KnowledgeError(findings)
-    return {kind: [defined[code] for code in cards[kind]["override_reasons"]] for kind in KINDS}
+    return {key: [defined[code] for code in codes] for key, codes in offered.items()}

@@ -13,7 +13,8 @@ from cds_service.cards.orders import Recipient, delete_action
 from cds_service.cards.references import reference_to, relative_reference
 from cds_service.cards.room import Room
 from cds_service.knowledge.wording import sentence
-from cds_service.sequencing.types import CautionShown, Conflict, Suggested
+from cds_service.sequencing.orders import treatment_drafts
+from cds_service.sequencing.types import CautionShown, Conflict, MissingCompanion, Ordered, Suggested
 
 
 def _drugs_told(creates: Sequence[Mapping[str, Any]]) -> str:
@@ -76,6 +77,38 @@ class Suggesting(Card):
         suggestion["extension"] = {EXTENSION: {"regimen": suggested.regimen}}
         return suggestion
 
+    def _addition(self, key: str, companion: MissingCompanion) -> dict[str, Any]:
+        """The suggestion that orders the one drug of a regimen that its drafts lack, dosed as there."""
+        regimen = self._knowledge.regimens[key]
+        title = self._text(
+            "phrases/suggestion/add", drug=self._drug(companion.lacking), regimen=regimen.display
+        )
+        suggestion: dict[str, Any] = {"uuid": self._means.new_id(), "label": title}
+        creates = list(
+            self._means.orders.creating(
+                key,
+                self._recommendation.region,
+                self._order_language(),
+                self._recipient(),
+                companion.doses,
+                with_doses=self._manner.doses,
+                only=(companion.lacking,),
+            )
+        )
+        if creates:
+            suggestion["actions"] = creates
+        suggestion["extension"] = {EXTENSION: {"regimen": key}}
+        return suggestion
+
+    def _recognised(self, ordered: Ordered | None) -> str:
+        """The regimen that the drafts make up, in full; "" where they are none."""
+        if ordered is None:
+            return ""
+        regimen = self._knowledge.regimens[ordered.regimen]
+        lacks = self._wording.listed([self._drug(key) for key in ordered.lacks], self._language)
+        name = self._means.orders.regimen_name(regimen, self._order_language())
+        return self._text("order-conflict/detail/ordered", name=name, display=regimen.display, lacks=lacks)
+
     def _order_language(self) -> str:
         return "it" if self._language == "it" else "en"
 
@@ -92,10 +125,15 @@ class Suggesting(Card):
         )
 
     def _deletes(self, conflicts: Sequence[Conflict]) -> Iterator[Mapping[str, Any]]:
-        """One action per anti-myeloma or steroid draft: they are one regimen, replaced as a whole."""
+        """One action per anti-myeloma or steroid draft: they are one regimen, replaced as a whole.
+
+        What is drafted for something else stays, as do supportive drugs, unless it clashes itself.
+        """
         drafts = {draft.reference: draft for draft in self._record.drafts}
-        chosen = [d.reference for d in self._record.drafts if self._is_treatment(d)]
-        for reference in dict.fromkeys([*(c.reference for c in conflicts), *chosen]):
+        chosen = [d.reference for d in treatment_drafts(self._record, self._knowledge)]
+        clashing = {conflict.drug for conflict in conflicts}
+        again = [d.reference for d in self._record.drafts if d.drug in clashing and d.selected]
+        for reference in dict.fromkeys([*(c.reference for c in conflicts), *again, *chosen]):
             draft = drafts.get(reference)
             relative = relative_reference((draft.replaces if draft else "") or reference)
             key = draft.drug if draft else next(c.drug for c in conflicts if c.reference == reference)

@@ -23,12 +23,12 @@ SUMMARY_CHARACTERS = 139
 """CDS Hooks: a summary has fewer than 140 characters."""
 
 # Values that are whole numbers; only these may stand in the shortest wording of a summary.
-NUMBERS = frozenset({"count", "unsure", "more", "unread", "total", "number"})
+NUMBERS = frozenset({"count", "unsure", "more", "others", "unread", "total", "number"})
 _LARGEST = 99_999
 _TAG = re.compile(r"<[A-Za-z/!?]")
 
 _SUGGESTING = frozenset({"stage", "opening", "opening_short", "region", "count", "unsure"})
-_CONFLICT = frozenset({"drug", "certainty", "sentence", "more", "count"})
+_CONFLICT = frozenset({"regimen", "drugs", "drug", "certainty", "sentence", "more", "others", "count"})
 
 SLOTS: dict[str, frozenset[str]] = {
     "sequencing/summary/fits": _SUGGESTING,
@@ -61,6 +61,11 @@ SLOTS: dict[str, frozenset[str]] = {
     "order-conflict/summary/contraindicated": _CONFLICT,
     "order-conflict/summary/outside-label": _CONFLICT,
     "order-conflict/summary/other": _CONFLICT,
+    "order-conflict/summary/missing-companion": frozenset({"ordered", "companions", "count"}),
+    "order-conflict/detail/ordered": frozenset({"name", "display", "lacks"}),
+    "order-conflict/detail/companion-intro": frozenset(),
+    "order-conflict/detail/companion": frozenset({"name", "texts", "sources"}),
+    "order-conflict/detail/companion-named": frozenset(),
     "order-conflict/detail/conflict": frozenset({"sentence", "because", "charted", "would_settle"}),
     "order-conflict/detail/head": frozenset({"region"}),
     "order-conflict/detail/row": frozenset({"regimen", "marks", "evidence", "label", "burden"}),
@@ -101,6 +106,7 @@ SLOTS: dict[str, frozenset[str]] = {
     "phrases/why/rules": frozenset({"rules"}),
     "phrases/suggestion/order": frozenset({"regimen"}),
     "phrases/suggestion/replace": frozenset({"regimen"}),
+    "phrases/suggestion/add": frozenset({"drug", "regimen"}),
     "phrases/regimen-name/both": frozenset({"name", "display"}),
     "phrases/regimen-name/plain": frozenset({"name"}),
     "phrases/basis/basis": frozenset({"rules", "count", "version", "as_of", "standing"}),
@@ -211,6 +217,7 @@ SLOTS |= {
     "publish/drug/contraindication": frozenset(),
     "publish/drug/caution": frozenset(),
     "publish/drug/adjustment": frozenset(),
+    "publish/drug/companion": frozenset({"name"}),
     "publish/codes/drugs": frozenset(),
     "publish/codes/drug-classes": frozenset(),
     "publish/codes/regimens": frozenset(),

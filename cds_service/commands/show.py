@@ -188,6 +188,10 @@ class _Writer:
             self.page.item(
                 f"{self._say.advice_kind(advice)}: {text} {self._say.mark(advice.source)}", indent=4
             )
+        for companion in component.companions:
+            text = self._say.where(companion.when, self._say.text(companion.text))
+            kind = f"{self._say.word('companion')}, {self._say.text(companion.name)}"
+            self.page.item(f"{kind}: {text} {self._say.mark(companion.source)}", indent=4)
 
     def _rules_about(self, regimen: Regimen) -> None:
         about = rules_about(self._known, regimen.key)

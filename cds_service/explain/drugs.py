@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cds_service.cards.markdown import sentence_case
 from cds_service.explain.page import Block, Line, Section
@@ -47,6 +47,8 @@ def minded(tell: Telling, drugs: Sequence[Component]) -> Iterator[Section]:
     if advised:
         table = tell.table("advice", ("drug", "advice-kind", "if", "text", "source"), advised)
         yield Section("advice", tell.text("section/advice"), (table,))
+    if beside := companions(tell, drugs):
+        yield Section("companions", tell.text("section/companions"), (beside,))
     checked = [
         (
             ((tell.drug_link(one.drug),),),
@@ -57,6 +59,24 @@ def minded(tell: Telling, drugs: Sequence[Component]) -> Iterator[Section]:
     ]
     table = tell.table("drugs-standing", ("drug", "last-checked", "reviewed"), checked)
     yield Section("drugs-standing", tell.text("section/drugs-standing"), (table,))
+
+
+def companions(tell: Telling, drugs: Iterable[Component]) -> Block | None:
+    """What must not be missing beside some drugs; None where nothing is asked for."""
+    rows = [
+        (
+            ((tell.drug_link(one.drug),),),
+            (tell.condition(one.when) or tell.fixed("caution/everybody"),),
+            (tell.data(one.text),),
+            tell.source(one.source),
+            (tell.line(one.last_checked),),
+            (tell.review(one.reviewed),),
+        )
+        for component in drugs
+        for one in component.companions
+    ]
+    heads = ("drug", "if", "text", "source", "last-checked", "reviewed")
+    return tell.table("companions", heads, rows) if rows else None
 
 
 def _cautions(tell: Telling, drugs: Sequence[Component], *, bars: bool) -> list[Block]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cds_service.explain.clashes import clash_table
-from cds_service.explain.drugs import all_bars, class_table
+from cds_service.explain.drugs import all_bars, class_table, companions
 from cds_service.explain.page import Block, Line, Run, Section
 from cds_service.explain.telling import Telling, joined
 from cds_service.knowledge.entries import source_of
@@ -63,6 +63,8 @@ def code_sections(tell: Telling, code: str) -> Iterator[Section]:
         ]
         blocks.append(tell.table("hard-stops", ("hard-stop", "says", "source", "last-checked"), rows))
     yield Section("what", tell.text("section/code"), tuple(blocks))
+    if code == "missing-companion" and (beside := companions(tell, tell.known.components.values())):
+        yield Section("companions", tell.text("section/companions"), (beside,))
     if code in ("refractory-component", "refractory-class"):
         yield Section("refractory", tell.text("section/refractory"), tuple(_refractory(tell)))
     if code == "refractory-class":

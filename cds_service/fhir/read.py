@@ -158,7 +158,8 @@ def read(
             draft_facts.extend(drugs)
             found.facts.extend(fact for fact in facts if isinstance(fact, PlanFact))
             # One that is stopped or forbids its drug is an order all the same: the answer to it is silence.
-            other_orders |= not drugs and medications.names_a_medication(resource)
+            own = chart.left_out["other-patient"] == others
+            other_orders |= own and not drugs and medications.names_a_medication(resource)
         else:  # ServiceRequest, NutritionOrder ... but no Medication that a draft refers to
             other_orders |= resource_type(resource).endswith(("Request", "Order"))
             if resource_type(resource) in _DRAFTED:

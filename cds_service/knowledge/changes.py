@@ -212,6 +212,7 @@ class _Teller:
             "cautions": self._minded,
             "advice": self._minded,
             "dose_adjustments": self._minded,
+            "companions": self._minded,
             "rules": self._rule,
             "results": lambda v: say.either(v["headline"]),
             "sources": lambda v: v["source"] if isinstance(v.get("source"), str) else self._source(v),

@@ -13,6 +13,7 @@ from cds_service.knowledge.types import (
     VERBS,
     Advice,
     Caution,
+    Companion,
     Component,
     Condition,
     Conflict,
@@ -101,6 +102,7 @@ def drug_of(raw: Mapping[str, Any]) -> Drug:
         role=raw["role"],
         dose_interval_days=int(raw["dose_interval_days"]),
         one_off=bool(raw.get("one_off", False)),
+        supportive_kind=str(raw.get("supportive_kind", "")),
         order_codes=order_codes,
     )
 
@@ -215,6 +217,22 @@ def component_of(raw: Mapping[str, Any]) -> Component:
                 source=source_of(entry["source"]),
             )
             for entry in raw.get("dose_adjustments", ())
+        ),
+        companions=tuple(
+            Companion(
+                id=entry["id"],
+                drug=drug,
+                name=text_of(entry["name"]),
+                strength=entry["strength"],
+                satisfied_by=tuple(entry["satisfied_by"]),
+                regions=tuple(entry.get("regions", ())),
+                when=_maybe_condition(entry.get("when")),
+                text=text_of(entry["text"]),
+                source=source_of(entry["source"]),
+                last_checked=entry["last_checked"],
+                reviewed=reviews_of(entry),
+            )
+            for entry in raw.get("companions", ())
         ),
         last_checked=raw["last_checked"],
         reviewed=reviews_of(raw),

@@ -158,6 +158,14 @@ class _Named:
                 yield from self._condition(advice.when, f"{place}, {advice.kind}")
             for adjustment in component.adjustments:
                 yield from self._condition(adjustment.when, f"{place}, {adjustment.id}")
+            for companion in component.companions:
+                own = f"{place}, {companion.id}"
+                yield from self._condition(companion.when, own)
+                kinds = {one.supportive_kind for one in self._known.drugs.values() if one.supportive_kind}
+                for key in companion.satisfied_by:
+                    yield from missing(
+                        "drug or kind", key, {*self._known.drugs, *kinds}, own, "mappings/drugs/"
+                    )
 
     def by_evidence(self) -> Iterator[str]:
         for evidence in self._known.evidence.values():

@@ -13,6 +13,8 @@ def approvals(knowledge: Knowledge) -> Iterator[tuple[str, tuple[Review, ...]]]:
         yield f"pathways/regimens/{regimen.key}.yaml", regimen.reviewed
     for drug, component in knowledge.components.items():
         yield f"pathways/drugs/{drug}.yaml", component.reviewed
+        for companion in component.companions:
+            yield f"pathways/drugs/{drug}.yaml: {companion.id}", companion.reviewed
     for row in knowledge.evidence.values():
         yield f"pathways/evidence/{row.id.lower()}.yaml", row.reviewed
     for pathway in knowledge.pathways.values():

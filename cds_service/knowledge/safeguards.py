@@ -79,6 +79,9 @@ def _of_drug(ours: Component, now: Component) -> Iterator[str]:
             yield f"the dose adjustment {dose.id} says otherwise than ours"
     advised = [(one.kind, one.when, one.regions) for one in ours.advice]
     yield from _gone("advice", advised, [(one.kind, one.when, one.regions) for one in now.advice])
+    asked = [(one.id, one.when, one.regions, one.satisfied_by) for one in ours.companions]
+    asks = [(one.id, one.when, one.regions, one.satisfied_by) for one in now.companions]
+    yield from _gone("companion", asked, asks)
 
 
 def _labels(ours: Regimen, now: Regimen) -> Iterator[str]:

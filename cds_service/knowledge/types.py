@@ -113,6 +113,7 @@ class Drug:
     role: str  # "anti-myeloma", "steroid", "supportive", or "unidentified": a trial drug, cells unnamed
     dose_interval_days: int  # longest usual gap between doses; "while on" lasts until the next would be due
     one_off: bool = False  # CAR-T: a single infusion is a complete treatment
+    supportive_kind: str = ""  # of a supportive drug: "anticoagulant", "antiviral" ...
     order_codes: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # system name -> (code, display)
 
     @property
@@ -222,6 +223,23 @@ class DoseAdjustment:
 
 
 @dataclass(frozen=True)
+class Companion:
+    """What must not be missing where a drug is begun, because a source requires or recommends it."""
+
+    id: str  # the same in every drug that asks for it: they are told as one
+    drug: str
+    name: Text
+    strength: str  # "required", "recommended"
+    satisfied_by: tuple[str, ...]  # drugs, or kinds of supportive drugs: one of them is enough
+    regions: tuple[str, ...]  # empty: both
+    when: Condition | None  # whom it concerns; None: everybody
+    text: Text
+    source: Source
+    last_checked: str = ""
+    reviewed: tuple[Review, ...] = ()
+
+
+@dataclass(frozen=True)
 class Component:
     """One file of pathways/drugs: everything to mind with one drug."""
 
@@ -229,6 +247,7 @@ class Component:
     cautions: tuple[Caution, ...]
     advice: tuple[Advice, ...]
     adjustments: tuple[DoseAdjustment, ...]
+    companions: tuple[Companion, ...] = ()
     last_checked: str = ""
     reviewed: tuple[Review, ...] = ()
 

@@ -16,6 +16,7 @@ from cds_service.knowledge.types import (
     SPEAK_FOR,
     Advice,
     Caution,
+    Companion,
     Component,
     Condition,
     DoseAdjustment,
@@ -47,6 +48,7 @@ _TYPES = "http://terminology.hl7.org/CodeSystem/plan-definition-type"
 _TOPICS = "http://terminology.hl7.org/CodeSystem/definition-topic"
 
 Action = dict[str, Any]
+_Minded = Caution | Advice | DoseAdjustment | Companion
 
 
 def plans(edition: Edition) -> Iterator[Resource]:
@@ -361,10 +363,11 @@ def _entry(
 # ---- what to mind with a drug ----------------------------------------------------------------------------
 def _drug(edition: Edition, component: Component) -> Resource:
     drug = edition.knowledge.drugs[component.drug]
-    entries: list[Caution | Advice | DoseAdjustment] = [
+    entries: list[_Minded] = [
         *component.cautions,
         *component.advice,
         *component.adjustments,
+        *component.companions,
     ]
     resource = _front(
         edition,
@@ -380,19 +383,21 @@ def _drug(edition: Edition, component: Component) -> Resource:
     return resource
 
 
-def _minded(
-    edition: Edition, component: Component, number: int, entry: Caution | Advice | DoseAdjustment
-) -> Action:
+def _minded(edition: Edition, component: Component, number: int, entry: _Minded) -> Action:
     identifier = entry.id if isinstance(entry, DoseAdjustment) else f"{entry.drug}-{number}"
-    action = _entry(edition, identifier, entry.text, entry.source, component.reviewed)
+    reviewed = entry.reviewed if isinstance(entry, Companion) else component.reviewed
+    action = _entry(edition, identifier, entry.text, entry.source, reviewed)
     del action["prefix"]
     when = entry.when
     if isinstance(entry, Caution):
         title = edition.said("drug/contraindication" if entry.bars else "drug/caution")
         action["code"] = [{"text": entry.concept}]
-    elif isinstance(entry, Advice):
-        title = Text(entry.kind.replace("-", " ").capitalize())
-        action["code"] = [{"text": entry.kind}]
+    elif isinstance(entry, Advice | Companion):
+        kind = entry.kind if isinstance(entry, Advice) else entry.id
+        title = Text(kind.replace("-", " ").capitalize())
+        if isinstance(entry, Companion):
+            title = edition.said("drug/companion", name=entry.name)
+        action["code"] = [{"text": kind}]
         regions = [Condition("region", argument=region) for region in entry.regions]
         if regions:
             here = regions[0] if len(regions) == 1 else Condition("any", tuple(regions))

@@ -169,7 +169,9 @@ def _own_concepts(edition: Edition) -> Iterator[tuple[str, list[Concept]]]:
     yield "regions", _plain(sorted({label.region for r in knowledge.regimens.values() for label in r.labels}))
     yield "usage-contexts", [Concept("clinical-review", edition.said("codes/review-statuses"))]
     yield "review-statuses", _plain(["not-reviewed", "reviewed-in-part", "reviewed"])
-    topics = [file["topic"] for file in knowledge.cards.values() if "topic" in file]
+    cards = [*knowledge.cards.values()]
+    cards += [variant for file in cards for variant in file.get("variants", {}).values()]
+    topics = [file["topic"] for file in cards if "topic" in file]
     yield "card-topics", [Concept(one["code"], _text(one["display"])) for one in topics]
     yield (
         "override-reasons",

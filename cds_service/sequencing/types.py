@@ -179,24 +179,60 @@ class Recommendation:
 
 
 @dataclass(frozen=True)
+class Ordered:
+    """The regimen that drafted orders make up; ``lacks`` its steroid where none is drafted."""
+
+    regimen: str
+    lacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Conflict:
-    """A draft order that clashes with the patient's state."""
+    """A draft order, or the regimen that the drafts make up, that clashes with the patient's state.
+
+    One entry for a drug however often it is drafted. ``regimen`` is set where the clash is the regimen's as a
+    whole; ``drug`` is then the one that defines it.
+    """
 
     drug: str
-    reference: str  # "MedicationRequest/id" of the draft, as the hook named it
+    reference: str  # "MedicationRequest/id" of the draft, as the hook named it; of several the first
     critical: bool  # can injure (contraindicated, allergy); else it will hardly help or is not covered
     code: str  # refractory-component, refractory-class, intolerance, contraindicated, outside-label ...
     text: Text  # "daratumumab ordered; ..." the reason as a sentence
     certainty: str = ""
     would_settle: Text | None = None
     derived_from: tuple[str, ...] = ()
+    regimen: str = ""
+    in_regimen: Text | None = None  # the reason told of the regimen that the drafts make up
+
+
+@dataclass(frozen=True)
+class MissingCompanion:
+    """What goes with the drugs ordered and is neither drafted nor, by the chart, being taken.
+
+    ``doses`` is set where it is a drug of the regimen itself, which can be ordered as the regimen has it;
+    all else is named and not ordered.
+    """
+
+    id: str  # of pathways/drugs, or the key of the drug that the regimen lacks
+    name: Text
+    texts: tuple[Text, ...]  # of each drug that asks for it
+    sources: tuple[Source, ...] = ()
+    drugs: tuple[str, ...] = ()  # those that ask for it
+    lacking: str = ""  # the drug of the regimen that is lacking
+    doses: tuple[DoseShown, ...] = ()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What is worth showing at this moment of the work; all empty: silence."""
+    """What is worth showing at this moment of the work; all empty: silence.
+
+    ``ordered`` says how the drafts are spoken of, and is nothing to show by itself.
+    """
 
     sequencing: bool = False
     conflicts: tuple[Conflict, ...] = ()
     state: str = ""  # "remission", "out-of-scope" or "": a quiet card that suggests nothing
     missing: tuple[Unknown, ...] = ()  # data whose absence keeps a due answer from being given
+    companions: tuple[MissingCompanion, ...] = ()
+    ordered: Ordered | None = None

@@ -15,14 +15,16 @@ from markdown_it import MarkdownIt
 
 from cds_service.cards.manner import SELECTION_BEHAVIORS, Manner
 from cds_service.cards.render import DETAIL_WORDS, MOST_CARDS, Renderer
-from cds_service.knowledge.types import Knowledge, Text
+from cds_service.knowledge.types import Knowledge, Source, Text
 from cds_service.patient.types import Certainty, DiagnosisState, DrugState, Status, Unknown
-from cds_service.record import Completeness, Issue, Severity
+from cds_service.record import Completeness, Issue, Purpose, Severity
 from cds_service.sequencing.types import (
     Answer,
     CautionShown,
     DisagreementShown,
+    MissingCompanion,
     NotSuggested,
+    Ordered,
     Reason,
     Recommendation,
 )
@@ -332,6 +334,113 @@ def test_a_better_regimen_orders_its_drugs_and_then_removes_the_drafts(renderer:
     assert actions[3]["description"] == "Remove the draft order of daratumumab (Daratumumab 1800 mg SC)."
 
 
+def test_what_is_drafted_for_something_else_stays(renderer: Renderer) -> None:
+    nausea = replace(draft("dexamethasone", "MedicationRequest/d2"), purpose=Purpose.ANTIEMETIC)
+    record = chart(draft("lenalidomide", "MedicationRequest/d1"), nausea)
+    answer = Answer(conflicts=(clash("lenalidomide", "MedicationRequest/d1"),))
+    card = one_card(renderer.cards(record, first_relapse(), recommending("s-vd"), answer))
+    actions = card["suggestions"][0]["actions"]
+    assert [a["resourceId"] for a in actions if a["type"] == "delete"] == ["MedicationRequest/d1"]
+
+
+def test_a_draft_that_cannot_be_named_is_not_removed(renderer: Renderer) -> None:
+    record = chart(draft("lenalidomide", "MedicationRequest/#3fa9c1d2"))
+    answer = Answer(conflicts=(clash("lenalidomide", "MedicationRequest/#3fa9c1d2"),))
+    card = one_card(renderer.cards(record, first_relapse(), recommending("s-vd"), answer))
+    assert [a["type"] for a in card["suggestions"][0]["actions"]] == ["create"] * 3
+
+
+def test_the_regimen_that_the_drafts_make_up_is_named(renderer: Renderer) -> None:
+    conflict = replace(
+        clash("lenalidomide", "MedicationRequest/d1"),
+        in_regimen=Text("DRd ordered; the disease is refractory to lenalidomide (documented)."),
+    )
+    answer = Answer(conflicts=(conflict,), ordered=Ordered("d-rd", ("dexamethasone",)))
+    record = chart(
+        draft("lenalidomide", "MedicationRequest/d1"), draft("daratumumab", "MedicationRequest/d2")
+    )
+    card = one_card(renderer.cards(record, first_relapse(), recommending(*FIVE), answer))
+    assert card["summary"] == "DRd ordered; the disease is refractory to lenalidomide (documented)"
+    assert card["detail"].startswith(
+        "Together the orders are **Daratumumab-lenalidomide-dexamethasone (DRd)**, without dexamethasone."
+    )
+    assert card["extension"][OWN]["finding"] == "order-conflict|refractory-component:lenalidomide"
+
+
+STEROID = MissingCompanion(
+    "dexamethasone",
+    Text("dexamethasone", "desametasone"),
+    (Text("part of DRd.", "parte di DRd."),),
+    drugs=("daratumumab", "lenalidomide"),
+    lacking="dexamethasone",
+)
+ZOSTER = MissingCompanion(
+    "zoster-prophylaxis",
+    Text("zoster prophylaxis", "profilassi per herpes zoster"),
+    (Text("Daratumumab: prophylaxis against herpes zoster.", "Daratumumab: profilassi."),),
+    (Source("US label"),),
+    ("daratumumab",),
+)
+
+
+@pytest.mark.parametrize(
+    ("companions", "ordered", "language", "summary", "labels"),
+    [
+        (
+            (STEROID, ZOSTER),
+            Ordered("d-rd", ("dexamethasone",)),
+            "en",
+            "DRd ordered; found neither in the drafts nor in the chart: dexamethasone and zoster prophylaxis",
+            ["Add dexamethasone to DRd"],
+        ),
+        (
+            (STEROID, ZOSTER),
+            Ordered("d-rd", ("dexamethasone",)),
+            "it",
+            "Prescrizione di DRd; non risultano né tra le bozze né in cartella: "
+            "desametasone e profilassi per herpes zoster",
+            ["Aggiungere desametasone a DRd"],
+        ),
+        (
+            (ZOSTER,),
+            None,
+            "en",
+            "Daratumumab ordered; found neither in the drafts nor in the chart: zoster prophylaxis",
+            [],
+        ),
+    ],
+)
+def test_what_goes_with_an_order_and_is_missing_is_one_quiet_card(
+    renderer: Renderer,
+    response_schema: Draft202012Validator,
+    companions: tuple[MissingCompanion, ...],
+    ordered: Ordered | None,
+    language: str,
+    summary: str,
+    labels: list[str],
+) -> None:
+    answer = Answer(companions=companions, ordered=ordered)
+    record = chart(
+        draft("lenalidomide", "MedicationRequest/d1"), draft("daratumumab", "MedicationRequest/d2")
+    )
+    card = one_card(renderer.cards(record, first_relapse(), recommending(*FIVE), answer, language=language))
+    response_schema.validate({"cards": [card]})
+    assert_nothing_empty(card)
+    assert (card["summary"], card["indicator"]) == (summary, "info")
+    finding = ",".join(f"missing-companion:{one.id}" for one in companions)
+    assert card["extension"][OWN]["finding"] == f"order-conflict|{finding}"
+    # Silence on the one must not be silence on the other: Epic remembers an override by the topic's code.
+    assert card["source"]["topic"]["code"] == "rrmmmissingcompanion"
+    assert card["overrideReasons"][0]["code"] == "action-completed"
+    assert card["links"][0]["url"] == "https://cds.example.org/explain/order-conflict/missing-companion"
+    suggestions = card.get("suggestions", [])
+    assert [one["label"] for one in suggestions] == labels
+    for suggestion in suggestions:
+        (action,) = suggestion["actions"]
+        assert action["type"] == "create" and "isRecommended" not in suggestion
+        assert action["resource"]["dosageInstruction"][0]["text"].startswith("40 mg")
+
+
 def test_without_a_better_regimen_the_conflict_still_shows(renderer: Renderer) -> None:
     answer = Answer(conflicts=(clash("daratumumab", "MedicationRequest/d1"),))
     record = chart(draft("daratumumab", "MedicationRequest/d1"))
@@ -471,11 +580,25 @@ def test_any_summary_fits_and_no_member_is_empty(
     )
     conflicts = tuple(
         replace(
-            clash(key, f"MedicationRequest/d{n}", code=data.draw(codes)), text=Text(data.draw(_short) * 3)
+            clash(key, f"MedicationRequest/d{n}", code=data.draw(codes)),
+            text=Text(data.draw(_short) * 3),
+            in_regimen=data.draw(st.none() | _short.map(lambda words: Text(words * 2))),
         )
         for n, key in enumerate(drafted)
     )
-    answer = Answer(True, conflicts, data.draw(st.sampled_from(["", "remission", "out-of-scope"])), missing)
+    companions = tuple(
+        MissingCompanion(f"c{n}", Text(name), (Text(name * 2),), drugs=tuple(drugs[:4]))
+        for n, name in enumerate(data.draw(st.lists(_short, max_size=5)))
+    )
+    whole = st.sampled_from(sorted(key for key, one in knowledge.regimens.items() if len(one.components) > 1))
+    answer = Answer(
+        True,
+        data.draw(st.sampled_from([conflicts, ()])),
+        data.draw(st.sampled_from(["", "remission", "out-of-scope"])),
+        missing,
+        companions,
+        data.draw(st.none() | st.builds(Ordered, whole)),
+    )
     cards = renderer.cards(
         record,
         state,

@@ -376,8 +376,7 @@ def test_an_order_that_could_not_be_checked_says_so(renderer: Renderer) -> None:
         for language in ("en", "it")
     }
     assert said == {
-        "en": "Lenalidomide ordered, and not checked; not charted: "
-        "the treatments given so far",
+        "en": "Lenalidomide ordered, and not checked; not charted: the treatments given so far",
         "it": "Prescrizione di lenalidomide non verificata; non risulta in cartella: "
         "i trattamenti ricevuti finora",
     }

@@ -44,6 +44,7 @@ _UCUM = {
     "mg/24h": "mg/(24.h)",
     "g/24h": "g/(24.h)",
     "mm": "mm",
+    "10*9/L": "10*9/L",
 }
 _MARKERS = {  # word of the notation -> concept of mappings/observations
     "M-protein": "m-protein-serum",
@@ -62,6 +63,10 @@ _MARKERS = {  # word of the notation -> concept of mappings/observations
     "weight": "body-weight",
     "height": "body-height",
     "ECOG": "ecog",
+    "platelets": "platelets",
+    "neutrophils": "neutrophils-abs",
+    "ejection fraction": "lvef",
+    "creatinine clearance": "creatinine-clearance",
 }
 _DIAGNOSES = {  # word of the notation -> (kind of mappings/diagnoses, status of the code or None)
     "multiple myeloma": ("multiple-myeloma", "active"),
@@ -288,6 +293,47 @@ class Notation:
         if any("other-patient" in str(one) for one in found):
             found.append({**_person("1950-01-01", "male"), "id": "other-patient"})
         return found
+
+    def orders(self, written: str) -> tuple[list[Resource], list[str]]:
+        """The draft orders of a hook, one a line, and the references of those that are selected.
+
+        "lenalidomide 25 mg", a regimen by its name, words in quotation marks, or "no drug". Then: "not
+        selected", "signed" (its status is active), "without an id", "for: nausea", "of another patient".
+        Raises NotationError.
+        """
+        drafts: list[Resource] = []
+        selected: list[str] = []
+        for number, raw in enumerate(written.splitlines(), start=1):
+            text = raw.split("#")[0].strip()
+            if not text:
+                continue
+            line = _read(number, text)
+            of = "other-patient" if line.take_any(["of another patient"]) else PATIENT
+            words = set(filter(None, map(line.take_any, (["not selected"], ["signed"], ["without an id"]))))
+            purpose = line.take("for:")
+            draft: Resource = {
+                "resourceType": "MedicationRequest",
+                "status": "active" if "signed" in words else "draft",
+                "intent": "order",
+                "subject": {"reference": f"Patient/{of}"},
+            }
+            if line.parts[0] != "no drug":
+                drug = self._drug(line.parts[0], line)
+                if drug is None:
+                    raise line.wrong(f"{line.parts[0]!r} is not understood")
+                concept, _, dosage = drug
+                draft["medicationCodeableConcept"] = concept
+                if dosage:
+                    draft["dosageInstruction"] = [dosage]
+            if purpose:
+                draft["reasonCode"] = [{"text": purpose.strip('"')}]
+            line.done()
+            if "without an id" not in words:
+                draft["id"] = f"draft-{number}"
+                if "not selected" not in words:
+                    selected.append(f"MedicationRequest/draft-{number}")
+            drafts.append(draft)
+        return drafts, selected
 
     def bundle(self, chart: str, form: str = "statements", as_of: date = date(2026, 11, 1)) -> Resource:
         """The chart as a FHIR Bundle; see :meth:`resources`."""

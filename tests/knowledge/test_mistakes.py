@@ -40,6 +40,13 @@ MISTAKES = [
         "refractory_to: lenalidomid",
         ["rule BAR-06", '"lenalidomid"', 'Nearest: "lenalidomide"'],
     ),
+    (
+        "a companion that no drug satisfies",
+        "pathways/drugs/daratumumab.yaml",
+        "satisfied_by: [antiviral]",
+        "satisfied_by: [antivral]",
+        ["daratumumab, zoster-prophylaxis", '"antivral"', 'Nearest: "antiviral"'],
+    ),
     ("an unknown leaf", RULES, "prior_lines: {exactly: 1}", "lines: {exactly: 1}", ["rules/", "lines"]),
     ("two verbs in one rule", RULES, "prefer: [s-vd]", "prefer: [s-vd]\n    avoid: [kd]", [RULES, "rules/"]),
     (

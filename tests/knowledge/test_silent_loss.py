@@ -423,6 +423,12 @@ LOSSES: list[tuple[str, str, Callable[[dict[str, Any]], Any], list[str]]] = [
         ["pathways/drugs, bortezomib: the dose adjustment bortezomib-hepatic is taken away"],
     ),
     (
+        "what must not be missing beside a drug",
+        "pathways/drugs/daratumumab.yaml",
+        lambda c: c.pop("companions"),
+        ["pathways/drugs, daratumumab: the companion zoster-prophylaxis is taken away"],
+    ),
+    (
         "refractoriness that carries over",
         "mappings/classes.yaml",
         lambda c: entry(c["classes"], key="anti-CD38").update(carries_over=False),

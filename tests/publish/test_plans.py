@@ -307,8 +307,10 @@ def test_cells_are_no_dose_to_calculate_with(library: Library) -> None:
 def test_what_to_mind_with_a_drug_is_published_with_it(library: Library, knowledge: Knowledge) -> None:
     for component in knowledge.components.values():
         resource = plan(library, f"drug-{component.drug}")
-        entries = (*component.cautions, *component.advice, *component.adjustments)
+        entries = (*component.cautions, *component.advice, *component.adjustments, *component.companions)
         assert len(resource.get("action", ())) == len(entries)
+    titles = [action["title"] for action in plan(library, "drug-daratumumab")["action"]]
+    assert titles[-1] == "Must not be missing: zoster prophylaxis"
     bars = [a for a in plan(library, "drug-lenalidomide")["action"] if a["title"] == "Contraindication"]
     assert json.loads(bars[0]["condition"][0]["expression"]["expression"]) == {
         "has": {"concept": "pregnancy"}

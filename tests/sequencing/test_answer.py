@@ -6,6 +6,8 @@ from datetime import date
 
 import pytest
 
+from cds_service.assess import Assessor, Question
+from cds_service.knowledge.load import demo_patients
 from cds_service.patient.state import derive
 from cds_service.record import AllergyFact, ComorbidityFact, Completeness, DrugFact, Given
 from cds_service.sequencing.answer import answer
@@ -70,10 +72,10 @@ def test_an_order_that_conflicts(knowledge, case, more, drug, conflict):
     assert not found.sequencing
 
 
-def test_a_combination_without_a_label_is_said_of_each_drug(knowledge):
+def test_a_combination_without_a_label_is_said_of_the_regimen(knowledge):
     facts = [*regimen("bortezomib lenalidomide", "2020-01-10", "2022-08-20", "progression"), PD]
     found = shown(knowledge, facts, drafts=(draft("carfilzomib"), draft("pomalidomide")))
-    assert [c.code for c in found.conflicts] == ["outside-label", "outside-label"]
+    assert [(c.code, c.regimen) for c in found.conflicts] == [("outside-label", "kpd")]
 
 
 @pytest.mark.parametrize("drug", ["selinexor", "carfilzomib", "dexamethasone", "aciclovir"])
@@ -131,3 +133,39 @@ def test_for_the_dead_there_is_nothing_to_show(knowledge, moment):
     state = derive(record, knowledge, AS_OF)
     found = answer(moment, record, state, Evaluator(state, knowledge, "EMA", "unknown"), "EMA", knowledge)
     assert found == type(found)()
+
+
+# The whole patients of tests/patients, and one order for them.
+ISA_KD = ("isatuximab", "carfilzomib", "dexamethasone")
+
+
+@pytest.mark.parametrize("moment", ["order-select", "order-sign"])
+@pytest.mark.parametrize(
+    "patient",
+    ["dvtd-asct-lenalidomide-maintenance", "progression-on-day-60", "lenalidomide-sensitive-first-relapse"],
+)
+def test_the_first_choice_of_the_review_is_ordered_in_silence(assessor, patient, moment):
+    content = demo_patients()[patient]
+    question = Question(
+        as_of=date.fromisoformat(content["as_of"]),
+        moment=moment,
+        patient_id=content["patient_id"],
+        drafts=tuple(
+            {
+                "resourceType": "MedicationRequest",
+                "id": drug,
+                "status": "draft",
+                "intent": "order",
+                "subject": {"reference": f"Patient/{content['patient_id']}"},
+                "medicationCodeableConcept": {"text": drug},
+            }
+            for drug in ISA_KD
+        ),
+    )
+    resources = [entry["resource"] for entry in content["bundle"]["entry"]]
+    assert assessor.assess(resources, question).cards == []
+
+
+@pytest.fixture(scope="module")
+def assessor(knowledge):
+    return Assessor(knowledge)

@@ -230,6 +230,18 @@ def test_the_pages_are_read_only(client: FlaskClient, method: str) -> None:
     assert getattr(client, method)("/explain/sequencing/BAR-19").status_code == 405
 
 
+@pytest.mark.parametrize("language", ["en", "it"])
+def test_what_must_not_be_missing_is_explained_with_its_sources(client: FlaskClient, language: str) -> None:
+    page = read(client, f"/explain/order-conflict/missing-companion?lang={language}")
+    assert page.faults == []
+    said = "".join(page.text().split())
+    asked = [one for component in KNOWLEDGE.components.values() for one in component.companions]
+    assert {one.drug for one in asked} == {"daratumumab", "lenalidomide", "pomalidomide", "thalidomide"}
+    for one in asked:
+        assert "".join(one_line(one.text.in_language(language)).split()) in said
+        assert one.source.address in page.links
+
+
 def test_a_kind_of_card_leads_to_its_keys(client: FlaskClient) -> None:
     links = read(client, "/explain/order-conflict").links
     assert (
