@@ -159,6 +159,7 @@ def rests_on(state: PatientState) -> set[str]:
     references = {reference for part in parts for reference in part.derived_from}
     references |= {reference for denied in state.ruled_out.values() for reference in denied}
     references |= {*state.car_t_from, *(by for planned in state.planned.values() for by in planned)}
+    references |= {own.reference for own in state.asserted}
     references |= {*state.fitness.frailty_from, *(by for _, by in state.fitness.frailty_charted)}
     return (
         references | {c.reference for c in state.comorbidities} | {m.reference for m in state.labs.values()}
