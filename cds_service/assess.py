@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from cds_service.cards.assessment import to_json
+from cds_service.cards.manner import PLAIN, Manner
 from cds_service.cards.orders import Orders
 from cds_service.cards.render import Renderer
 from cds_service.fhir import read, validate
@@ -47,7 +48,7 @@ class Question:
     selections: tuple[str, ...] | None = None
     encounter: str = ""
     completeness: Mapping[str, Completeness] | None = None
-    selection_behavior: str = "at-most-one"
+    manner: Manner = PLAIN  # how the client wants its answers put
     validation: str = "relevant"  # off, fast, relevant, all: how deep foreign resources are judged
     issues: tuple[Issue, ...] = ()  # what went wrong before reading, fetching for one
 
@@ -137,7 +138,7 @@ class Assessor:
             recommendation,
             shown,
             language=question.language,
-            selection_behavior=question.selection_behavior,
+            manner=question.manner,
             encounter=question.encounter,
         )
         found = validate.findings([*chart, *question.drafts], question.validation, rests_on(state))

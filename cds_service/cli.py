@@ -156,6 +156,7 @@ def _asked(content: Any, settings: Settings, options: Mapping[str, Any]) -> tupl
         language=options["language"] or settings.language,
         patient_id=patient,
         validation=settings.validation or "relevant",
+        manner=settings.manner,
     )
     drafted = options["draft_orders"]
     if drafted is None:

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from cds_service.cards.manner import Manner
 from cds_service.errors import SettingError
 from cds_service.hooks.fetch import FhirBase
 
@@ -25,7 +26,7 @@ PREFIX = "CDS_"
 
 NOT_YET: Mapping[str, str] = {
     "database_url": "parsed only: nothing is stored yet, neither feedback nor an audit",
-    "trusted_clients": "refused: client authentication is not built yet",
+    "trusted_clients": "says how each client wants its answers; tokens are read, not verified",
     "auth": "only off: client authentication is not built yet, so required stops the start",
 }
 """Settings that do not yet do what their name says, each with what holds meanwhile."""
@@ -65,7 +66,16 @@ class Settings(BaseSettings):
         validate_default=True,
         description="client JWT; default off on a loopback address, else required",
     )
-    trusted_clients: Path | None = Field(None, description="YAML file of clients and their keys")
+    selection_behavior: Literal["at-most-one", "any"] = Field(
+        "at-most-one", description="of suggestions; any marks none as recommended"
+    )
+    orders: Literal["medication-requests", "request-group", "care-plan"] = Field(
+        "medication-requests", description="what accepting a regimen creates"
+    )
+    order_doses: bool = Field(True, description="whether suggested orders carry doses, or the drugs alone")
+    trusted_clients: Path | None = Field(
+        None, description="YAML file of clients, each with its region, pathway, language, form of answers"
+    )
     fhir_servers: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="comma list of FHIR base URLs that may be called"
     )
@@ -117,11 +127,6 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _authentication_is_not_built(self) -> Self:
-        if self.trusted_clients is not None:
-            raise SettingError(
-                "CDS_TRUSTED_CLIENTS is set, but client authentication is not built yet: leave it out, and "
-                "let a reverse proxy or the network decide who may call."
-            )
         if self.auth == "required":
             raise SettingError(
                 "CDS_AUTH=required cannot be kept: client authentication is not built yet. Listen on a "
@@ -163,6 +168,11 @@ class Settings(BaseSettings):
     def allowed_fhir_servers(self) -> tuple[FhirBase, ...]:
         """The FHIR servers that may be called."""
         return tuple(FhirBase.of(url) for url in self.fhir_servers)
+
+    @property
+    def manner(self) -> Manner:
+        """How answers are put for a client that says nothing else."""
+        return Manner(self.selection_behavior, self.orders, self.order_doses)
 
     @property
     def json_logs(self) -> bool:

@@ -29,6 +29,9 @@ from cds_service.sequencing.types import DoseShown
 _OPEN = "?"
 """Behind the name of a schedule where it is not known whether another is hers: the order names the others."""
 
+_NONE = "-"
+"""The name of the order without any dose, for a site that wants suggestions so."""
+
 UCUM = "http://unitsofmeasure.org"
 _UCUM_UNITS = frozenset({"mg", "g", "mg/kg", "mg/m2", "ug", "ug/kg"})
 # What each region's prescribing systems read; the first is the one a client that takes only one will take.
@@ -102,18 +105,21 @@ class Orders:
         language: str,
         recipient: Recipient,
         doses: Iterable[DoseShown] = (),
+        *,
+        with_doses: bool = True,
     ) -> Iterator[dict[str, Any]]:
         """One ``create`` action for each drug of the regimen, the defining drug first.
 
         ``doses`` say which of its schedules each drug has for this patient; where another may be hers, or a
-        dose lower still, the order says for whom that stands. Nothing where the patient's id is not
-        known: an order must say whom it is for.
+        dose lower still, the order says for whom that stands; ``with_doses`` False leaves every dose to the
+        prescriber. Nothing where the patient's id is not known: an order must say whom it is for.
         """
         if not recipient.subject:
             return
         variants = {dose.drug: f"{dose.variant}{_OPEN if dose.depends_on else ''}" for dose in doses}
         for drug in self._knowledge.regimens[regimen].components:
-            order = self._ready[regimen, drug, region, language][variants.get(drug, f"{STANDARD}{_OPEN}")]
+            variant = variants.get(drug, f"{STANDARD}{_OPEN}") if with_doses else _NONE
+            order = self._ready[regimen, drug, region, language][variant]
             resource = orjson.loads(order.resource)
             resource["subject"] = {"reference": recipient.subject}
             resource["authoredOn"] = recipient.authored_on.isoformat()
@@ -141,6 +147,8 @@ class Orders:
             others = tuple(one for one in known[1:] if one is not chosen and one.may_replace(chosen))
             undecided = _Schedules(chosen, other, others)
             yield f"{chosen.name}{_OPEN}", self._order(regimen, drug, region, language, undecided)
+        without = _Schedules(Schedule(STANDARD, ()), (), left_out=True)
+        yield _NONE, self._order(regimen, drug, region, language, without)
 
     def _order(
         self, regimen: Regimen, drug_key: str, region: str, language: str, schedules: _Schedules
@@ -282,7 +290,9 @@ class Orders:
         yield text(
             "note-regimen", regimen=f"{self.regimen_name(regimen, language)} ({regimen.display})", cycle=cycle
         )
-        if not schedules.first:
+        if schedules.left_out:
+            yield text("note-dose-left-out")
+        elif not schedules.first:
             yield text("note-no-dose")
         elif regimen.dose_source.document:
             yield text("note-source", document=regimen.dose_source.document.rstrip("."))
@@ -291,19 +301,21 @@ class Orders:
         if others := self._others(schedules, language, adjusted=True):
             yield text("other-schedule", doses=others)
         if regimen.supporting:
-            yield text("note-supporting", drugs=", ".join(self.supporting(regimen, language)))
+            supporting = self.supporting(regimen, language, with_doses=not schedules.left_out)
+            yield text("note-supporting", drugs=", ".join(supporting))
         yield text("note-not-ordered")
         for caution in self._knowledge.cautions(drug.key):
             if caution.when is None:
                 yield text("note-caution", text=caution.text.in_language(language))
         yield text("note-verify")
 
-    def supporting(self, regimen: Regimen, language: str) -> Iterator[str]:
+    def supporting(self, regimen: Regimen, language: str, *, with_doses: bool = True) -> Iterator[str]:
         """Lymphodepletion and the like, each drug with its doses in words; never ordered."""
         for key in regimen.supporting:
             known = self._knowledge.drugs.get(key)
             name = known.name.in_language(language) if known else key
-            doses = self.doses_in_words((d for d in regimen.doses if d.drug == key), language)
+            given = (d for d in regimen.doses if d.drug == key and with_doses)
+            doses = self.doses_in_words(given, language)
             yield f"{name} {doses}".strip()
 
     def word(self, group: str, word: str, language: str) -> str:
@@ -319,6 +331,7 @@ class _Schedules:
     chosen: Schedule
     other: tuple[Dose, ...]
     for_others: tuple[Schedule, ...] = ()  # where it is not known whether one of them is hers
+    left_out: bool = False  # a dose may stand in the source; the site wants none in its orders
 
     @property
     def first(self) -> tuple[Dose, ...]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Protocol
 
 from cds_service.assess import Assessment, Question
+from cds_service.cards.manner import PLAIN, Manner
 from cds_service.errors import NotFound
 from cds_service.fhir.accessors import local_part, usable_id
+from cds_service.hooks.clients import Client, Clients
 from cds_service.hooks.fetch import Fetcher
 from cds_service.hooks.prefetch import gather
 from cds_service.hooks.request import read_request
@@ -36,6 +38,31 @@ class Circumstances:
     validation: str = "relevant"  # of bundles sent to be assessed
     hook_validation: str = "fast"  # of hooks, which somebody waits for
     silent: bool = False  # everything is computed, no card is shown
+    manner: Manner = PLAIN
+
+    def of(self, client: Client | None) -> Circumstances:
+        """What holds for calls of ``client``: what its entry says, else what holds for all."""
+        if client is None:
+            return self
+        return replace(
+            self,
+            region=client.region or self.region,
+            pathway=client.pathway or self.pathway,
+            language=client.language or self.language,
+            silent=self.silent if client.mode is None else client.mode == "silent",
+            manner=client.manner(self.manner),
+        )
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, as far as the call tells: the known client, and the language its user's browser prefers."""
+
+    client: Client | None = None
+    language: str | None = None
+
+
+NOBODY = Caller()
 
 
 @dataclass(frozen=True)
@@ -56,10 +83,15 @@ class CdsServices:
     assessor: Assesses
     fetcher: Fetcher
     circumstances: Circumstances = Circumstances()
+    clients: Clients = field(default_factory=Clients)
 
-    def discovery(self) -> dict[str, Any]:
+    def language_for(self, caller: Caller) -> str:
+        """What the client's entry says, else what its user prefers, else the setting."""
+        own = caller.client.language if caller.client else None
+        return own or caller.language or self.circumstances.language
+
+    def discovery(self, language: str) -> dict[str, Any]:
         """The body of ``GET /cds-services``."""
-        language = self.circumstances.language
         return {"services": [service.as_json(language) for service in self.services.values()]}
 
     def service(self, service_id: str) -> Service:
@@ -70,7 +102,7 @@ class CdsServices:
             known = ", ".join(self.services)
             raise NotFound(f"There is no service of this id; there are {known}.") from None
 
-    def call(self, service_id: str, body: Any, as_of: date) -> HookAnswer:
+    def call(self, service_id: str, body: Any, as_of: date, caller: Caller = NOBODY) -> HookAnswer:
         """The answer to a request, evaluated on the day ``as_of``.
 
         Raises NotFound, BadRequest or DataMissing. An empty card list means that there is nothing to say;
@@ -84,14 +116,14 @@ class CdsServices:
         if not request.user_id:
             text = "The hook does not say who the user is; the answer is meant for clinicians."
             chart.issues.append(Issue(Severity.INFORMATION, "user-unknown", text, "context/userId"))
-        here = self.circumstances
+        here = self.circumstances.of(caller.client)
         assessment = self.assessor.assess(
             chart.resources,
             Question(
                 as_of=as_of,
                 region=here.region,
                 pathway=here.pathway,
-                language=here.language,
+                language=self.language_for(caller),
                 moment=request.hook,
                 patient_id=request.patient_id,
                 drafts=request.drafts,
@@ -99,6 +131,7 @@ class CdsServices:
                 encounter=_encounter(request.encounter_id),
                 completeness=chart.completeness,
                 validation=here.hook_validation,
+                manner=here.manner,
                 issues=tuple(chart.issues),
             ),
         )

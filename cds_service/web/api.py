@@ -18,6 +18,7 @@ from cds_service.knowledge.load import demo_patients
 from cds_service.knowledge.plain import plain
 from cds_service.knowledge.types import REGIONS, Knowledge
 from cds_service.web.body import json_of, json_response
+from cds_service.web.language import preferred, told_in
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -42,9 +43,10 @@ def assess() -> Response:
         as_of=asked.get("as_of") or current_app.extensions["now"]().date(),
         region=asked.get("region", here.region),
         pathway=asked.get("pathway", here.pathway),
-        language=asked.get("language", here.language),
+        language=asked.get("language") or preferred() or here.language,
         patient_id=asked.get("patient"),
         validation=here.validation,
+        manner=here.manner,
     )
     try:
         assessment = services.assessor.assess(
@@ -56,7 +58,8 @@ def assess() -> Response:
             Fault("is missing, and the Bundle holds several patients", parameter="patient"),
             code="several-patients",
         ) from None
-    return json_response(assessment.to_json(trace=asked.get("trace", False)))
+    answer = json_response(assessment.to_json(trace=asked.get("trace", False)))
+    return told_in(answer, question.language)
 
 
 def _parameters() -> dict[str, Any]:

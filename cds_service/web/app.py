@@ -15,6 +15,7 @@ from flask_cors import CORS
 from cds_service.assess import Assessor
 from cds_service.errors import SettingError
 from cds_service.hooks.answer import Assesses, CdsServices, Circumstances
+from cds_service.hooks.clients import NO_CLIENTS, Clients, read_clients
 from cds_service.hooks.fetch import Fetcher
 from cds_service.hooks.services import services_of
 from cds_service.knowledge.load import Files, build, read_files
@@ -53,7 +54,8 @@ def create_app(
     if knowledge is None:
         files = read_files(settings.knowledge_dir)
         knowledge = build(files)
-    check_against_knowledge(settings, knowledge)
+    clients = read_clients(settings.trusted_clients)
+    check_against_knowledge(settings, knowledge, clients)
     set_up_logging(settings)
     if assessor is None:
         assessor = Assessor(
@@ -85,7 +87,9 @@ def create_app(
             validation=settings.validation or "relevant",
             hook_validation=settings.validation or "fast",
             silent=settings.mode == "silent",
+            manner=settings.manner,
         ),
+        clients=clients,
     )
     app.extensions["knowledge"] = knowledge
     if library is None:
@@ -119,17 +123,24 @@ def create_app(
     return app
 
 
-def check_against_knowledge(settings: Settings, knowledge: Knowledge) -> None:
+def check_against_knowledge(settings: Settings, knowledge: Knowledge, clients: Clients = NO_CLIENTS) -> None:
     """Raises SettingError where a setting names what the knowledge does not define."""
     sentences = []
-    if settings.pathway not in knowledge.pathways:
-        known = ", ".join(sorted(knowledge.pathways))
-        sentences.append(f"CDS_PATHWAY={settings.pathway}: there is no such pathway; there are {known}.")
-    elif knowledge.pathways[settings.pathway].unreviewed:
-        sentences.append(
-            f"CDS_PATHWAY={settings.pathway} rests on a source that nobody has reviewed, and is never the "
-            "default. Set another; a single call may ask for it by its parameter pathway."
-        )
+    chosen = [("CDS_PATHWAY", settings.pathway)]
+    chosen += [
+        (f"CDS_TRUSTED_CLIENTS, client {client.id}, pathway", client.pathway)
+        for client in clients.entries
+        if client.pathway is not None
+    ]
+    for where, pathway in chosen:
+        if pathway not in knowledge.pathways:
+            known = ", ".join(sorted(knowledge.pathways))
+            sentences.append(f"{where}={pathway}: there is no such pathway; there are {known}.")
+        elif knowledge.pathways[pathway].unreviewed:
+            sentences.append(
+                f"{where}={pathway} rests on a source that nobody has reviewed, and is never the "
+                "default. Set another; a single call may ask for it by its parameter pathway."
+            )
     unknown = sorted(settings.unavailable - set(knowledge.regimens) - set(knowledge.drugs))
     if unknown:
         sentences.append(f"CDS_FORMULARY: no regimen and no drug has the key {', '.join(unknown)}.")

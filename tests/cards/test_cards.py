@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 
+from cds_service.cards.manner import SELECTION_BEHAVIORS, Manner
 from cds_service.cards.render import DETAIL_WORDS, Renderer
 from cds_service.knowledge.types import Knowledge, Text
 from cds_service.patient.types import Certainty, DiagnosisState, DrugState, Status, Unknown
@@ -212,7 +213,7 @@ def test_a_client_that_knows_only_any_gets_no_preselected_order(
     renderer: Renderer, response_schema: Draft202012Validator
 ) -> None:
     card = one_card(
-        renderer.cards(chart(), first_relapse(), recommending(*FIVE), SEQUENCING, selection_behavior="any")
+        renderer.cards(chart(), first_relapse(), recommending(*FIVE), SEQUENCING, manner=Manner("any"))
     )
     response_schema.validate({"cards": [card]})
     assert card["selectionBehavior"] == "any"
@@ -481,7 +482,7 @@ def test_any_summary_fits_and_no_member_is_empty(
         recommending(*regimens, region=region),
         answer,
         language=data.draw(st.sampled_from(["en", "it"])),
-        selection_behavior=data.draw(st.sampled_from(["at-most-one", "any"])),
+        manner=Manner(data.draw(st.sampled_from(SELECTION_BEHAVIORS))),
     )
     for card in cards:
         assert 0 < len(card["summary"]) <= 139

@@ -59,7 +59,8 @@ def test_defaults() -> None:
         ("CDS_LOG_FORMAT", "xml", "CDS_LOG_FORMAT=xml: "),
         ("CDS_AUTH", "required", "CDS_AUTH=required cannot be kept"),
         ("CDS_AUTH", "perhaps", "CDS_AUTH=perhaps: "),
-        ("CDS_TRUSTED_CLIENTS", "clients.yaml", "CDS_TRUSTED_CLIENTS is set, but"),
+        ("CDS_SELECTION_BEHAVIOR", "all", "CDS_SELECTION_BEHAVIOR=all: must be"),
+        ("CDS_ORDERS", "fax", "CDS_ORDERS=fax: must be"),
         ("CDS_HOST", "0.0.0.0", "CDS_HOST=0.0.0.0 is no loopback address"),  # noqa: S104
         ("CDS_HOST", "::", "CDS_HOST=:: is no loopback address"),
     ],

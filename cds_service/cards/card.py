@@ -1,0 +1,126 @@
+"""What every card carries around its words: source, reasons for overriding, links, knowledge version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from cds_service.cards.references import address_of
+from cds_service.cards.telling import Telling
+from cds_service.knowledge.types import Pathway, Source
+from cds_service.sequencing.types import Suggested
+
+EXTENSION = "org.myeloma-cds"
+KINDS = ("sequencing", "order-conflict", "missing-data", "state")
+TOPICS = "https://myeloma-cds.org/CodeSystem/card-topics"
+_LINKS = 6
+
+
+class Card(Telling):
+    """The parts that cards of every kind have."""
+
+    def _card(
+        self,
+        kind: str,
+        indicator: str,
+        said: tuple[str, str],
+        *,
+        about: Iterable[str],
+        explained: str = "",
+        shown: Sequence[Suggested] = (),
+        suggestions: Sequence[Mapping[str, Any]] = (),
+    ) -> dict[str, Any]:
+        """A card around ``said``, its summary and its detail.
+
+        ``about`` is what it says in the words of the data, by which the same finding is known again;
+        ``explained`` what its page explains first: a rule, a stop, a datum.
+        """
+        summary, detail = said
+        raw = self._knowledge.cards[kind]
+        version = self._knowledge.version
+        extension: dict[str, Any] = {
+            "kind": kind,
+            "finding": f"{kind}|{','.join(about)}",
+            "knowledge": {
+                "version": version.version,
+                "sha256": version.sha256,
+                "effective": version.effective,
+            },
+            "as_of": self._state.as_of.isoformat(),
+        }
+        rules = self._rules(shown)
+        if rules:
+            extension["rules"] = rules
+        card: dict[str, Any] = {
+            "uuid": self._means.new_id(),
+            "summary": summary,
+            "detail": str(detail),
+            "indicator": indicator,
+            "source": self._source(raw["topic"]),
+        }
+        if suggestions:
+            card["suggestions"] = list(suggestions)
+            card["selectionBehavior"] = self._manner.selection_behavior
+        card["overrideReasons"] = [
+            {"code": r["code"], "system": r["system"], "display": self._in_language(r["display"])}
+            for r in self._means.override_reasons[kind]
+        ]
+        card["links"] = [*self._own_links(kind, explained), *self._source_links(shown)]
+        card["extension"] = {EXTENSION: extension}
+        return card
+
+    def _source(self, topic: Mapping[str, Any]) -> dict[str, Any]:
+        pathway, source = self._primary()
+        title = self._in_language(pathway.title) if pathway else source.document
+        return {
+            "label": self._text("phrases/basis/source", title=title, version=self._knowledge.version.version),
+            "url": address_of(source) or f"{self._means.base_url}/about",
+            "topic": {
+                "system": TOPICS,
+                "code": topic["code"],
+                "display": self._in_language(topic["display"]),
+            },
+        }
+
+    def _primary(self) -> tuple[Pathway | None, Source]:
+        """The pathway followed, and its first source that has an address."""
+        pathway = self._knowledge.pathways.get(self._recommendation.pathway)
+        if pathway is None:
+            return None, Source()
+        parts = (self._knowledge.pathways.get(key) for key in pathway.sources)
+        sources = [pathway.cited, *(part.cited for part in parts if part is not None)]
+        return pathway, next((s for s in sources if address_of(s)), pathway.cited)
+
+    def _own_links(self, kind: str, explained: str) -> Iterator[dict[str, str]]:
+        """The page that explains the card, and the client's app. Neither address tells who the patient is."""
+        page = f"{self._means.base_url}/explain/{kind}"
+        yield {
+            "label": self._text("phrases/basis/explain"),
+            "url": f"{page}/{quote(explained, safe='')}" if explained else page,
+            "type": "absolute",
+        }
+        app = self._manner.smart_app
+        if app is not None:
+            yield {"label": app.label or self._text("phrases/basis/app"), "url": app.url, "type": "smart"}
+
+    def _source_links(self, shown: Sequence[Suggested]) -> Iterator[dict[str, str]]:
+        _, primary = self._primary()
+        rules = [self._means.rules[key].source for key in self._rules(shown) if key in self._means.rules]
+        rows = [self._knowledge.evidence.get(s.evidence[0]) for s in shown if s.evidence]
+        seen: set[str] = set()
+        for source in (primary, *rules, *(row.source for row in rows if row is not None)):
+            address = address_of(source)
+            if address and address not in seen and len(seen) < _LINKS:
+                seen.add(address)
+                document = source.document or source.doi or source.pmid or address
+                yield {
+                    "label": self._text("phrases/basis/link", document=document),
+                    "url": address,
+                    "type": "absolute",
+                }
+        yield {
+            "label": self._text("phrases/basis/about"),
+            "url": f"{self._means.base_url}/about",
+            "type": "absolute",
+        }
