@@ -150,6 +150,11 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     remarks = laboratory_remarks(
         Facts(values, counted.lines, given, progressions, (*record.responses, *computed)), language
     )
+    # A rise that a clinician answered by "no progression" stays answered until another value comes.
+    if answered is not None and not any(
+        m.on is None or m.on.latest > answered.by.on for m in record.measurements
+    ):
+        open_values, remarks = (), replace(remarks, unknown=())
     undecided = (
         treatable and not failed and last_line_may_have_failed(counted, progressions, record, answered)
     )
