@@ -6,7 +6,9 @@ and whether it was withdrawn, is judged as of any Observation.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
 
 from cds_service.fhir.accessors import NO_CONCEPT, Reading, local_part, usable_id
 from cds_service.fhir.answers import answers_of, numbers_of
@@ -14,36 +16,59 @@ from cds_service.fhir.chart import Chart
 from cds_service.fhir.observations import when
 from cds_service.knowledge.asserting import AssertedQuestion
 from cds_service.record import Assertion, Severity
+from cds_service.terminology import Terminology
+
+WITHDRAWN = ("entered-in-error", "cancelled")
+_FUTURE = "it is dated after the evaluation date"
 
 
 def assertion(reading: Reading, chart: Chart) -> list[Assertion]:
     """What a clinician asserts; [] where it is no assertion, or one that is not understood (an issue)."""
     quiet = Reading(reading.data, reading.reference)  # its repairs have been told by the reader before
     question = chart.terminology.asserted_question(quiet.concept(quiet.data, "code"))
-    if question is None or quiet.token(quiet.data, "status") in ("entered-in-error", "cancelled"):
+    if question is None or quiet.token(quiet.data, "status") in WITHDRAWN:
         return []
-    span, future = when(reading, chart)
-    if future:
+    found, why = _read(reading, chart, question)
+    if found is not None:
+        return [found]
+    if why == _FUTURE:
         chart.left_out["future"] += 1
         return []
+    text = f"{reading.reference}: a clinician's assertion that could not be read: {why}. It was left out."
+    reading.issue(Severity.WARNING, "unread-assertion", text)
+    return []
+
+
+def read_alone(
+    resource: Mapping[str, Any], terminology: Terminology, as_of: date
+) -> tuple[Assertion | None, str]:
+    """The assertion of an Observation that comes beside a chart; None, and why, where it is none."""
+    reading, chart = Reading(resource), Chart(terminology, as_of)
+    question = chart.terminology.asserted_question(reading.concept(resource, "code"))
+    if reading.type != "Observation" or question is None:
+        return None, "it is no Observation with a code of mappings/assertions.yaml"
+    if reading.token(resource, "status") in WITHDRAWN:
+        return None, "its status says that it is withdrawn"
+    return _read(reading, chart, question)
+
+
+def _read(reading: Reading, chart: Chart, question: AssertedQuestion) -> tuple[Assertion | None, str]:
+    span, future = when(reading, chart)
+    if future:
+        return None, _FUTURE
     if span is None:
-        return _not_understood(reading, "the day from which it holds is missing")
+        return None, "the day from which it holds is missing"
     drug = ""
     if question.of_drug:
         drug = _drug(reading, chart)
         if not drug:
-            return _not_understood(reading, "it does not name one drug that is judged for refractoriness")
+            return None, "it does not name one drug that is judged for refractoriness"
     value = _value(reading, chart, question)
     if not value:
-        return _not_understood(reading, "its value is none of the answers")
+        return None, "its value is none of the answers"
     what = f"{question.what}:{drug}" if drug else question.what
-    return [Assertion(reading.reference, what, value, span.earliest, _moment(reading), _rests_on(reading))]
-
-
-def _not_understood(reading: Reading, why: str) -> list[Assertion]:
-    text = f"{reading.reference}: a clinician's assertion that could not be read: {why}. It was left out."
-    reading.issue(Severity.WARNING, "unread-assertion", text)
-    return []
+    moment, rests_on = _moment(reading), _rests_on(reading)
+    return Assertion(reading.reference, what, value, span.earliest, moment, rests_on), ""
 
 
 def _drug(reading: Reading, chart: Chart) -> str:
