@@ -59,7 +59,7 @@ def serve() -> None:
     "asserted",
     multiple=True,
     metavar="WHAT=VALUE[@DAY]",
-    help="What a clinician asserts: refractory:lenalidomide=false, prior-lines=2; may stand several times.",
+    help="What a clinician asserts: refractory:DRUG=false, prior-lines=2 ...; may stand several times.",
 )
 @click.option("--language", type=click.Choice(["en", "it"]), help="Language of the texts.")
 @click.option("--trace", is_flag=True, help="Every gate and rule asked of every regimen (with --json).")
