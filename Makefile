@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
 
-.PHONY: serve test lint bench nightly clean
+.PHONY: serve test lint bench gallery nightly clean
 .DEFAULT_GOAL := serve
 
 $(STAMP): pyproject.toml constraints.txt
@@ -32,6 +32,10 @@ lint: $(STAMP)
 
 bench:
 	@echo "There is no benchmark yet."
+
+# Every kind of card for every test patient, in both languages: docs/gallery.html, to be opened in a browser.
+gallery: $(STAMP)
+	$(BIN)/python -m tests.gallery
 
 # Every state of pathways/state-space.yaml, the properties over forty times as many charts, then every mutant of
 # the state rooms: some three hours on two cores. MUTANTS=cds_service.patient.progression* takes those of one room; docs/mutation-testing.md says more.

@@ -73,7 +73,7 @@ def test_every_dependency_has_its_reason() -> None:
         assert name.lower() in reasons, name
 
 
-@pytest.mark.parametrize("target", ["serve", "test", "lint", "bench", "nightly", "clean"])
+@pytest.mark.parametrize("target", ["serve", "test", "lint", "bench", "gallery", "nightly", "clean"])
 def test_make_knows(target: str) -> None:
     result = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

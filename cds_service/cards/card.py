@@ -14,7 +14,7 @@ from cds_service.sequencing.types import Suggested
 EXTENSION = "org.myeloma-cds"
 KINDS = ("sequencing", "order-conflict", "missing-data", "state")
 TOPICS = "https://myeloma-cds.org/CodeSystem/card-topics"
-_LINKS = 6
+_SOURCES_LINKED = 3
 
 
 class Card(Telling):
@@ -105,17 +105,17 @@ class Card(Telling):
             yield {"label": app.label or self._text("phrases/basis/app"), "url": app.url, "type": "smart"}
 
     def _source_links(self, shown: Sequence[Suggested]) -> Iterator[dict[str, str]]:
+        """The pathway's source and the trials of the first regimens; the page that explains has the rest."""
         _, primary = self._primary()
-        rules = [self._means.rules[key].source for key in self._rules(shown) if key in self._means.rules]
-        rows = [self._knowledge.evidence.get(s.evidence[0]) for s in shown if s.evidence]
+        rows = [self._knowledge.evidence[s.evidence[0]] for s in shown if s.evidence]
+        found = [(primary.document, primary), *((row.trial, row.source) for row in rows)]
         seen: set[str] = set()
-        for source in (primary, *rules, *(row.source for row in rows if row is not None)):
+        for document, source in found:
             address = address_of(source)
-            if address and address not in seen and len(seen) < _LINKS:
+            if address and address not in seen and len(seen) < _SOURCES_LINKED:
                 seen.add(address)
-                document = source.document or source.doi or source.pmid or address
                 yield {
-                    "label": self._text("phrases/basis/link", document=document),
+                    "label": self._text("phrases/basis/link", document=document or address),
                     "url": address,
                     "type": "absolute",
                 }

@@ -62,17 +62,18 @@ class ConflictCard(Suggesting):
         region = self._recommendation.region
         cautions = Numbered(self._shown, room.general_notes)
         if self._shown:
-            table = [self._text("order-conflict/detail/head", region=region), "|---|---|---|---|"]
+            table = [self._text("order-conflict/detail/head", region=region), "|---|---|---|"]
             for suggested in self._shown:
+                regimen = self._knowledge.regimens[suggested.regimen]
+                evidence = self._evidence(suggested) if room.evidence else ", ".join(suggested.evidence[:1])
                 table.append(
                     self._text(
                         "order-conflict/detail/row",
-                        regimen=self._knowledge.regimens[suggested.regimen].display,
-                        evidence=self._evidence(suggested)
-                        if room.evidence
-                        else ", ".join(suggested.evidence[:1]),
+                        regimen=regimen.display,
+                        marks=cautions.marks(suggested),
+                        evidence=evidence,
                         label=self._label_told(suggested, room),
-                        cautions=cautions.marks(suggested),
+                        burden=self._in_language(regimen.burden_in_short) if room.burden else "",
                     )
                 )
             instead = "\n".join(table)

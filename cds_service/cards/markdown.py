@@ -13,7 +13,9 @@ from collections.abc import Iterable
 _LONGER_SIGNS = ((">=", "≥"), ("<=", "≤"), ("->", "→"))
 _PUNCTUATION = re.compile(r"([\\`*_\[\]|~#{}$])")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
-_AUTOLINK = re.compile(r":(?=//)|(?<=\bwww)\.|@|(?<=\bmailto):|(?<=\bxmpp):", re.IGNORECASE)
+_AUTOLINK = re.compile(
+    r":(?=//)|/(?=/)|(?<=\w)\.(?=[^\W\d_]{2})|@|(?<=\bmailto):|(?<=\bxmpp):", re.IGNORECASE
+)
 _LEADING_MARK = re.compile(r"^([-+=]|\d+(?=[.)]))")
 
 

@@ -29,6 +29,11 @@ from cds_service.sequencing.types import Answer, Recommendation
 __all__ = ["DETAIL_WORDS", "EXTENSION", "KINDS", "SHOWN_REGIMENS", "Renderer"]
 
 
+INDICATORS = ("critical", "warning", "info")
+MOST_CARDS = 3
+"""More than this nobody reads who has a patient in front of them."""
+
+
 class Renderer:
     """Puts answers into cards, in English or Italian; holds no patient, may be shared by threads.
 
@@ -71,7 +76,7 @@ class Renderer:
         manner: Manner = PLAIN,
         encounter: str = "",
     ) -> list[dict[str, Any]]:
-        """The cards of one answer, the gravest first; an empty list is silence.
+        """The cards of one answer, the gravest first and MOST_CARDS at most; an empty list is silence.
 
         ``manner`` is what the client can do; ``encounter`` is the hook's.
         """
@@ -85,7 +90,8 @@ class Renderer:
             cards.append(MissingCard(self._means, told).card(answer.missing))
         if answer.state:
             cards.append(StateCard(self._means, told).card(answer.state))
-        return cards
+        gravest_first = sorted(cards, key=lambda card: INDICATORS.index(card["indicator"]))
+        return gravest_first[:MOST_CARDS]
 
 
 def _override_reasons(cards: Mapping[str, Any]) -> Mapping[str, Sequence[Mapping[str, Any]]]:

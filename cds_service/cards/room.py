@@ -27,8 +27,9 @@ class Room:
 ROOMS = (
     Room(),
     Room(disagreements=1),
-    Room(disagreements=1, burden=False, unknowns=3),
-    Room(disagreements=1, burden=False, unknowns=3, general_notes=False),
+    Room(disagreements=1, unknowns=3),
+    Room(disagreements=1, unknowns=3, general_notes=False),
+    Room(disagreements=0, unknowns=3, general_notes=False),
     Room(disagreements=0, burden=False, unknowns=3, nearest=4),
     Room(disagreements=0, burden=False, unknowns=3, general_notes=False, nearest=3),
     Room(disagreements=0, burden=False, unknowns=2, general_notes=False, because=False, nearest=2),

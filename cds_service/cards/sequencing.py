@@ -12,7 +12,7 @@ from cds_service.cards.suggesting import Suggesting
 from cds_service.cards.telling import SHOWN_REGIMENS
 from cds_service.sequencing.types import NotSuggested
 
-_RULES_PER_ROW = 2
+_RULES_PER_ROW = 1
 
 # Why a regimen is far away: these no datum or time can mend; the nearest regimens have none of them.
 _FAR = frozenset(
@@ -70,7 +70,7 @@ class SequencingCard(Suggesting):
         head = "head" if room.burden else "head-short"
         table = [
             self._text(f"sequencing/detail/{head}", region=self._recommendation.region),
-            "|---|---|---|---|---|",
+            "|---|---|---|---|" if room.burden else "|---|---|---|",
             *self._rows(cautions, room),
         ]
         before = [self._state_line(room), self._not_read(), "\n".join(table)]
@@ -78,7 +78,7 @@ class SequencingCard(Suggesting):
             self._also_fit(room),
             self._unknowns(room),
             self._disagreements(room),
-            self._basis(self._shown),
+            self._basis(()),  # the rules stand in the rows
         ]
         lines = list(self._caution_lines(cautions, room))
         if room.bounded:
@@ -90,7 +90,7 @@ class SequencingCard(Suggesting):
         for suggested in self._shown:
             regimen = self._knowledge.regimens[suggested.regimen]
             because = self._in_language(suggested.because)
-            rules = ", ".join(suggested.rules[:_RULES_PER_ROW])  # all of them stand in the last line
+            rules = self._named_rules(suggested.rules, _RULES_PER_ROW)
             if not room.because or not because:
                 why = self._text("phrases/why/rules", rules=rules)
             elif because in first_with:
@@ -98,18 +98,18 @@ class SequencingCard(Suggesting):
             else:
                 first_with[because] = regimen.display
                 why = self._text("phrases/why/because", because=because.rstrip("."), rules=rules)
-            marks = cautions.marks(suggested)
             values: dict[str, object] = {
                 "regimen": regimen.display,
+                "marks": cautions.marks(suggested),
                 "why": why,
                 "evidence": self._evidence(suggested) if room.evidence else ", ".join(suggested.evidence[:1]),
                 "label": self._label_told(suggested, room),
             }
             if room.burden:
-                burden = f"{self._in_language(regimen.burden)} {marks}".strip()
+                burden = self._in_language(regimen.burden_in_short)
                 yield self._text("sequencing/detail/row", **values, burden=burden)
             else:
-                yield self._text("sequencing/detail/row-short", **values, cautions=marks)
+                yield self._text("sequencing/detail/row-short", **values)
 
     def _also_fit(self, room: Room) -> str:
         rest = self._recommendation.suggested[SHOWN_REGIMENS:]

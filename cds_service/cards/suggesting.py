@@ -37,11 +37,15 @@ class Suggesting(Card):
         regimen = self._knowledge.regimens[suggested.regimen]
         name = self._means.orders.regimen_name(regimen, self._order_language())
         repeats = regimen.display.casefold() in name.casefold()
+        if name[1:2].islower():
+            name = name[:1].lower() + name[1:]  # it stands within a sentence
+        called = self._text(
+            f"phrases/regimen-name/{'plain' if repeats else 'both'}", name=name, display=regimen.display
+        )
+        deed = "replace" if deletes else "order"
         suggestion: dict[str, Any] = {
             "uuid": self._means.new_id(),
-            "label": self._text("phrases/suggestion/label-plain", name=name)
-            if repeats
-            else self._text("phrases/suggestion/label", name=name, display=regimen.display),
+            "label": self._text(f"phrases/suggestion/{deed}", regimen=called),
         }
         if (
             suggested.recommended
@@ -60,10 +64,9 @@ class Suggesting(Card):
             )
         )
         if creates and self._manner.orders != "medication-requests":
-            title = suggestion["label"]
             because = self._in_language(suggested.because)
-            told = self._text("phrases/order/create-whole", regimen=title, drugs=_drugs_told(creates))
-            whole = Whole(title, because, told)
+            told = self._text("phrases/order/create-whole", regimen=called, drugs=_drugs_told(creates))
+            whole = Whole(called, because, told)
             creates = [as_one(self._manner.orders, whole, creates, regimen.components, self._recipient())]
         # A client must process deletes before creates whatever their order, and one that takes a single
         # action takes the first: so that it orders, the creates stand first.
@@ -122,14 +125,17 @@ class Suggesting(Card):
         for number, caution in enumerate(cautions.listed, start=1):
             text = whole_sentence(self._caution_text(caution))
             yield self._text("sequencing/detail/caution", number=number, text=text)
+        if any(suggested.label.source.to_recheck for suggested in self._shown):
+            yield self._text("sequencing/detail/recheck")
         notes = self._recommendation.remarks
         if room.general_notes:
             for note in notes:
                 yield self._text("sequencing/detail/note", text=whole_sentence(self._in_language(note.text)))
             return
         left_out = [*cautions.left_out, *notes]
-        if left_out:
-            rules = self._named_rules(list(dict.fromkeys(note.concept for note in left_out)))
+        named = dict.fromkeys(note.concept for note in left_out if note.concept in self._means.rules)
+        if named:
+            rules = self._named_rules(list(named))
             yield self._text("sequencing/detail/notes-by-rule", rules=rules)
 
     def _caution_text(self, group: Sequence[CautionShown]) -> str:

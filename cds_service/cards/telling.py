@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cds_service.cards.manner import Manner
-from cds_service.cards.markdown import paragraphs, sentence_case, word_count
+from cds_service.cards.markdown import Safe, sentence_case, word_count
 from cds_service.cards.orders import Orders
 from cds_service.cards.references import references_in, type_of
 from cds_service.cards.room import Room
@@ -20,7 +20,8 @@ from cds_service.record import PREFETCH_KEYS, ClinicalRecord, Completeness, Drug
 from cds_service.sequencing.types import Recommendation, Suggested
 
 SHOWN_REGIMENS = 5
-_RULES_NAMED = 6
+_RULES_NAMED = 3
+_LINES_NAMED = 4
 
 # Each of these implies the next.
 _GRAVEST_LABEL_FIRST = (
@@ -76,6 +77,18 @@ class Telling:
         self._encounter = told.encounter or told.record.encounter
         self._shown = told.recommendation.suggested[:SHOWN_REGIMENS]
 
+    def _lines_given(self) -> Iterator[str]:
+        """Each line by the regimen's short name, else by its drugs; of many the last ones."""
+        if len(self._state.lines) > _LINES_NAMED:
+            yield "…"
+        for line in self._state.lines[-_LINES_NAMED:]:
+            known = self._knowledge.regimens.get(line.regimen)
+            treating = [key for key in line.drugs if self._treats(key)]
+            yield known.display if known else "-".join(map(self._drug, treating or line.drugs))
+
+    def _treats(self, key: str) -> bool:
+        return key not in self._knowledge.drugs or self._knowledge.drugs[key].treats_myeloma
+
     def _stage(self) -> str:
         if "primary-refractory" in self._state.labels:
             return self._text("phrases/stage/primary-refractory")
@@ -95,19 +108,16 @@ class Telling:
             return self._text("phrases/label/double-refractory", classes=classes.replace("+", " + "))
         if name == "functional-high-risk":
             reason = self._state.label_reasons.get(label)
-            months, limit = (reason.months, reason.limit) if reason else ("", "")
+            point = self._text("phrases/number/decimal-point")
+            told = (reason.months, reason.limit) if reason else ("", "")
+            months, limit = (figure.replace(".", point) for figure in told)
             return self._text("phrases/label/functional-high-risk", months=months, limit=limit)
         slot = f"phrases/label/{name}"
         return self._text(slot) if self._wording.has(slot) else ""
 
     def _anti_myeloma(self) -> list[DrugState]:
         """States of the drugs that count: steroids and supportive drugs aside."""
-        known = self._knowledge.drugs
-        return [
-            s
-            for _, s in sorted(self._state.drugs.items())
-            if s.drug not in known or known[s.drug].treats_myeloma
-        ]
+        return [s for _, s in sorted(self._state.drugs.items()) if self._treats(s.drug)]
 
     def _refractory(self, *, with_certainty: bool) -> tuple[list[str], list[str]]:
         """The drugs to which the disease is refractory, and those where that is not known, in words."""
@@ -168,6 +178,10 @@ class Telling:
         grave = [label for label in _GRAVEST_LABEL_FIRST if label in self._state.labels]
         labels = [self._label(label) for label in self._state.labels if label not in grave[1:]]
         if not room.bounded:
+            unborne = [self._drug(drug) for drug in sorted(self._state.intolerant)]
+            if unborne:
+                drugs = self._wording.listed(unborne, self._language)
+                labels.append(self._text("phrases/label/not-tolerated", drugs=drugs))
             labels += [
                 self._text(
                     "phrases/target/given",
@@ -185,6 +199,7 @@ class Telling:
         return self._text(
             "sequencing/detail/state",
             stage=sentence_case(stage),
+            lines="" if room.bounded else ", ".join(self._lines_given()),
             refractory=refractory,
             labels=", ".join(filter(None, labels)),
             fitness=", ".join(fitness),
@@ -232,9 +247,9 @@ class Telling:
         ]
         rest = [clash.id for clash in clashes[room.disagreements :]]
         if rest:
-            name = "disagreements-by-id" if told else "disagreements-only-by-id"
+            name = "disagreements-more" if told else "disagreements-counted"
             told.append(self._text(f"sequencing/detail/{name}", ids=self._named_rules(rest), count=len(rest)))
-        return paragraphs(told)
+        return Safe(" ".join(told))
 
     def _not_read(self) -> str:
         """What of the chart did not arrive or could not be read in full, by kind."""
@@ -279,6 +294,7 @@ class Telling:
         return self._text(
             "phrases/basis/basis",
             rules=self._named_rules(self._rules(shown)),
+            count=len(self._rules(shown)),
             version=self._knowledge.version.version,
             as_of=self._state.as_of.isoformat(),
             standing=self._standing(),
@@ -297,10 +313,10 @@ class Telling:
     def _rules(self, shown: Iterable[Suggested]) -> list[str]:
         return list(dict.fromkeys(rule for suggested in shown for rule in suggested.rules))
 
-    def _named_rules(self, rules: Sequence[str]) -> str:
+    def _named_rules(self, rules: Sequence[str], most: int = _RULES_NAMED) -> str:
         """The first rules by name and the rest by number; the extension of the card has them all."""
-        named = ", ".join(rules[:_RULES_NAMED])
-        more = len(rules) - _RULES_NAMED
+        named = ", ".join(rules[:most])
+        more = len(rules) - most
         return self._text("phrases/basis/more-rules", rules=named, count=more) if more > 0 else named
 
     def _within(self, lines: Sequence[str], words: int) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
+from cds_service.cards.explain_slots import EXPLAIN_SLOTS
 from cds_service.cards.markdown import Safe, escaped, one_line, sentence_case
 from cds_service.knowledge.load import KnowledgeError
 
@@ -34,11 +35,12 @@ SLOTS: dict[str, frozenset[str]] = {
     "sequencing/summary/fits-incomplete": _SUGGESTING,
     "sequencing/summary/none": _SUGGESTING - {"unsure"},
     "sequencing/summary/none-incomplete": _SUGGESTING - {"unsure"},
-    "sequencing/detail/state": frozenset({"stage", "refractory", "labels", "fitness"}),
+    "sequencing/detail/state": frozenset({"stage", "lines", "refractory", "labels", "fitness"}),
     "sequencing/detail/head": frozenset({"region"}),
     "sequencing/detail/head-short": frozenset({"region"}),
-    "sequencing/detail/row": frozenset({"regimen", "why", "evidence", "label", "burden"}),
-    "sequencing/detail/row-short": frozenset({"regimen", "why", "evidence", "label", "cautions"}),
+    "sequencing/detail/row": frozenset({"regimen", "marks", "why", "evidence", "label", "burden"}),
+    "sequencing/detail/row-short": frozenset({"regimen", "marks", "why", "evidence", "label"}),
+    "sequencing/detail/recheck": frozenset(),
     "sequencing/detail/caution": frozenset({"number", "text"}),
     "sequencing/detail/also-fit": frozenset({"regimens", "more"}),
     "sequencing/detail/also-fit-count": frozenset({"more"}),
@@ -51,8 +53,8 @@ SLOTS: dict[str, frozenset[str]] = {
     "sequencing/detail/row-nearest": frozenset({"regimen", "reasons"}),
     "sequencing/detail/unknown": frozenset({"items"}),
     "sequencing/detail/disagreement": frozenset({"text", "id"}),
-    "sequencing/detail/disagreements-by-id": frozenset({"ids", "count"}),
-    "sequencing/detail/disagreements-only-by-id": frozenset({"ids", "count"}),
+    "sequencing/detail/disagreements-more": frozenset({"ids", "count"}),
+    "sequencing/detail/disagreements-counted": frozenset({"ids", "count"}),
     "order-conflict/summary/refractory-component": _CONFLICT,
     "order-conflict/summary/refractory-class": _CONFLICT,
     "order-conflict/summary/intolerance": _CONFLICT,
@@ -61,7 +63,7 @@ SLOTS: dict[str, frozenset[str]] = {
     "order-conflict/summary/other": _CONFLICT,
     "order-conflict/detail/conflict": frozenset({"sentence", "because", "charted", "would_settle"}),
     "order-conflict/detail/head": frozenset({"region"}),
-    "order-conflict/detail/row": frozenset({"regimen", "evidence", "label", "cautions"}),
+    "order-conflict/detail/row": frozenset({"regimen", "marks", "evidence", "label", "burden"}),
     "order-conflict/detail/nothing-better": frozenset({"region"}),
     "missing-data/summary/missing": frozenset({"items", "count"}),
     "missing-data/summary/unchecked": frozenset({"drugs", "items", "count"}),
@@ -85,6 +87,7 @@ SLOTS: dict[str, frozenset[str]] = {
     "phrases/refractory/count": frozenset({"count"}),
     "phrases/refractory/with-certainty": frozenset({"drug", "certainty"}),
     "phrases/label/double-refractory": frozenset({"classes"}),
+    "phrases/label/not-tolerated": frozenset({"drugs"}),
     "phrases/label/functional-high-risk": frozenset({"months", "limit"}),
     "phrases/label/*": frozenset(),
     "phrases/target/given": frozenset({"target", "modality", "date"}),
@@ -96,9 +99,11 @@ SLOTS: dict[str, frozenset[str]] = {
     "phrases/why/as-above": frozenset({"regimen", "rules"}),
     "phrases/why/because": frozenset({"because", "rules"}),
     "phrases/why/rules": frozenset({"rules"}),
-    "phrases/suggestion/label": frozenset({"name", "display"}),
-    "phrases/suggestion/label-plain": frozenset({"name"}),
-    "phrases/basis/basis": frozenset({"rules", "version", "as_of", "standing"}),
+    "phrases/suggestion/order": frozenset({"regimen"}),
+    "phrases/suggestion/replace": frozenset({"regimen"}),
+    "phrases/regimen-name/both": frozenset({"name", "display"}),
+    "phrases/regimen-name/plain": frozenset({"name"}),
+    "phrases/basis/basis": frozenset({"rules", "count", "version", "as_of", "standing"}),
     "phrases/basis/unread": frozenset({"unread", "total", "kinds"}),
     "phrases/basis/unread-kind": frozenset({"kind", "count"}),
     "phrases/basis/unidentified": frozenset({"count"}),
@@ -259,6 +264,8 @@ SLOTS |= {
     "publish/verb/*": frozenset(),
 }
 
+SLOTS |= EXPLAIN_SLOTS
+
 
 def _leaves(file: str, content: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Mapping[str, str]]]]:
     for name, ladder in content.get("summary", {}).items():
@@ -288,6 +295,7 @@ class Wording:
             "phrases",
             "corrections",
             "publish",
+            "explain",
         ):
             if file not in cards:
                 findings.append(f"cards/{file}.yaml is missing")
@@ -324,6 +332,11 @@ class Wording:
     def has(self, slot: str) -> bool:
         """Whether a text of this name exists; for the open groups only."""
         return (slot, "en") in self._texts
+
+    def names(self, group: str) -> list[str]:
+        """The texts of a group, in the order of their file."""
+        start = f"{group}/"
+        return [slot.removeprefix(start) for slot, of in self._texts if of == "en" and slot.startswith(start)]
 
     def text(self, slot: str, language: str, **values: object) -> str:
         """The text with its values: Markdown (`Safe`) for a detail, one line of plain text otherwise."""

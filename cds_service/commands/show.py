@@ -5,7 +5,6 @@ Every word around the data comes from pathways/definitions/sentences.yaml, so th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,11 +12,18 @@ from typing import Any
 from cds_service.commands.layout import Page
 from cds_service.knowledge.load import Files
 from cds_service.knowledge.lookup import Entry, FigureConflicts
+from cds_service.knowledge.related import (
+    composed,
+    conflicts_about,
+    conflicts_with,
+    regimens_with,
+    rules_about,
+    trials_of,
+)
 from cds_service.knowledge.saying import Saying
 from cds_service.knowledge.types import (
     SPEAK_FOR,
     Component,
-    Condition,
     Conflict,
     DrugClass,
     Evidence,
@@ -89,11 +95,6 @@ class _Writer:
         self._field("last-checked", checked)
         self._field("file", file)
 
-    def _if(self, condition: Condition | None, text: str) -> str:
-        return (
-            self._say.word("if", condition=self._say.condition(condition), text=text) if condition else text
-        )
-
     def _file(self, folder: str, member: str, key: str) -> tuple[str, Mapping[str, Any]]:
         """Path and content of the file of a folder that is about ``key``."""
         for path, content in self._files.files.items():
@@ -118,7 +119,7 @@ class _Writer:
         self._to_mind(regimen.components)
         self._rules_about(regimen)
         self._evidence_of(regimen)
-        self._conflicts_about(regimen, file)
+        self._conflicts_about(regimen)
         if regimen.notes:
             self._section("notes")
             for note in regimen.notes:
@@ -175,35 +176,21 @@ class _Writer:
     def _minded(self, component: Component) -> None:
         for caution in component.cautions:
             kind = self._say.word("bars" if caution.bars else "caution")
-            text = self._if(caution.when, self._say.text(caution.text))
+            text = self._say.where(caution.when, self._say.text(caution.text))
             self.page.item(f"{kind}: {text} {self._say.mark(caution.source)}", indent=4)
         for change in component.adjustments:
             dose = ", ".join(part for part in (self._say.amount(change), change.days_text) if part)
             text = self._say.word("adjusted-to", dose=dose, text=self._say.text(change.text))
-            said = self._if(change.when, text)
+            said = self._say.where(change.when, text)
             self.page.item(f"{self._say.word('adjusted')}: {said} {self._say.mark(change.source)}", indent=4)
         for advice in component.advice:
-            kind = (
-                self._say.word(advice.kind, "advice_kind")
-                if self._say.has(advice.kind, "advice_kind")
-                else advice.kind
+            text = self._say.where(advice.when, self._say.text(advice.text))
+            self.page.item(
+                f"{self._say.advice_kind(advice)}: {text} {self._say.mark(advice.source)}", indent=4
             )
-            where = (
-                f" ({self._say.word('dose-regions', regions=self._say.listed(advice.regions))})"
-                if advice.regions
-                else ""
-            )
-            text = self._if(advice.when, self._say.text(advice.text))
-            self.page.item(f"{kind}{where}: {text} {self._say.mark(advice.source)}", indent=4)
 
     def _rules_about(self, regimen: Regimen) -> None:
-        about = [
-            rule
-            for pathway in self._known.pathways.values()
-            if not pathway.composed
-            for rule in pathway.rules
-            if regimen.key in (*rule.target.regimens, *rule.then.regimens)
-        ]
+        about = rules_about(self._known, regimen.key)
         speaking = [rule for rule in about if rule.verb in SPEAK_FOR]
         if speaking:
             self._section("rules-for")
@@ -230,24 +217,10 @@ class _Writer:
 
     def _in_pathways(self, rule: Rule) -> list[tuple[Pathway, str]]:
         """How each composed pathway takes the rule."""
-        return [(p, self._taken(rule, p)) for p in self._known.pathways.values() if p.composed]
-
-    def _taken(self, rule: Rule, pathway: Pathway) -> str:
-        taken = next((one for one in pathway.rules if one.id == rule.id), None)
-        if taken is None:
-            return self._say.word("not-taken")
-        said = []
-        if taken.when != rule.when:
-            more = self._say.condition(Condition("all", taken.when.children[1:]))
-            by = ", ".join(taken.tempered_by)
-            name = "tempered-by" if by else "tempered"
-            said.append(self._say.word(name, condition=more, conflicts=by))
-        if taken.verb != rule.verb:
-            said.append(self._say.word("at-most", says=self._say.verb(taken.verb, taken.target)))
-        return "; ".join(said) or self._say.word("as-it-stands")
+        return [(pathway, self._say.taken(rule, pathway)) for pathway in composed(self._known)]
 
     def _evidence_of(self, regimen: Regimen) -> None:
-        rows = [one for one in self._known.evidence.values() if one.regimen == regimen.key]
+        rows = trials_of(self._known, regimen.key)
         if rows:
             self._section("evidence")
         for row in rows:
@@ -258,14 +231,12 @@ class _Writer:
                 self.page.item(f"{conflict.id}: {self._with_use(told, conflict)}", indent=4, mark="!")
 
     def _arms(self, row: Evidence) -> str:
-        arm = str(row.data.get("arm") or self._say.regimen(row.regimen))
         population = self._say.either(row.data.get("population", ""))
-        arms = self._say.word("against", arm=arm, control=row.control) if row.control else arm
-        return f"{row.trial}, {arms}; {population}"
+        return f"{row.trial}, {self._say.arms(row)}; {population}"
 
     def _headlines(self, row: Evidence, indent: int) -> None:
         for result in row.results:
-            self.page.item(self._if(result.when, self._say.text(result.headline)), indent)
+            self.page.item(self._say.where(result.when, self._say.text(result.headline)), indent)
         if not row.results:
             self.page.item(self._say.word("nothing-shown"), indent)
 
@@ -277,8 +248,8 @@ class _Writer:
             said.append(f"{self._say.word('used')}: {conflict.use.rstrip('.')}{why}")
         return ". ".join(said) + "."
 
-    def _conflicts_about(self, regimen: Regimen, file: str) -> None:
-        about = [one for one in self._known.conflicts if regimen.key in one.touches or file in one.lives]
+    def _conflicts_about(self, regimen: Regimen) -> None:
+        about = conflicts_about(self._known, regimen.key)
         if about:
             self._section("conflicts")
         for conflict in about:
@@ -322,9 +293,7 @@ class _Writer:
         self._field("file", "mappings/classes.yaml")
 
     def _regimens_with(self, keys: Sequence[str]) -> None:
-        found = [
-            one.display for one in self._known.regimens.values() if self._known.any_of(one.components, keys)
-        ]
+        found = [one.display for one in regimens_with(self._known, keys)]
         self._field("regimens", ", ".join(found) or self._say.word("no-regimen"))
 
     # ---- rules, statements, pathways -----------------------------------------------------------------
@@ -333,7 +302,7 @@ class _Writer:
         self.page.paragraph(f"{_sentence(self._say.rule(rule))}.")
         self._field("because", self._say.text(rule.because))
         for remark in rule.remarks:
-            self._field("remark", self._if(remark.when, self._say.text(remark.text)))
+            self._field("remark", self._say.where(remark.when, self._say.text(remark.text)))
         since = self._say.word("since", day=rule.effective_from.isoformat())
         until = self._say.word("until", day=rule.effective_to.isoformat()) if rule.effective_to else ""
         self._field("holds", ", ".join(part for part in (since, until) if part))
@@ -350,9 +319,8 @@ class _Writer:
         return next((str(one.get("note", "")) for one in raw.get("rules", ()) if one["id"] == rule.id), "")
 
     def _conflicts_with(self, key: str) -> None:
-        for conflict in self._known.conflicts:
-            if key in conflict.lives or key in re.findall(r"[\w-]+", conflict.source.at):
-                self.page.field(conflict.id, self._say.text(conflict.says) or conflict.clash)
+        for conflict in conflicts_with(self._known, key):
+            self.page.field(conflict.id, self._say.text(conflict.says) or conflict.clash)
 
     def _statement(self, statement: Statement) -> None:
         file, _ = self._file("pathways/sequencing", "id", statement.pathway)
@@ -431,8 +399,7 @@ class _Writer:
     def _evidence(self, row: Evidence) -> None:
         file, _ = self._file("pathways/evidence", "id", row.id)
         self._field("trial", " ".join(part for part in (row.trial, str(row.data.get("nct", ""))) if part))
-        arm = str(row.data.get("arm") or self._say.regimen(row.regimen))
-        self._field("arms", self._say.word("against", arm=arm, control=row.control) if row.control else arm)
+        self._field("arms", self._say.arms(row))
         self._field("population", self._say.either(row.data.get("population", "")))
         self._field("resembles", self._say.condition(row.when))
         self._section("shown")

@@ -19,7 +19,20 @@ GROUPS = ("clinical", "mappings", "texts", "provenance")
 """In the order in which they matter to a clinician."""
 
 _TEXTS = frozenset(
-    {"because", "text", "says", "gate", "burden", "notes", "name", "plural", "title", "covers", "display"}
+    {
+        "because",
+        "text",
+        "says",
+        "gate",
+        "burden",
+        "burden_in_short",
+        "notes",
+        "name",
+        "plural",
+        "title",
+        "covers",
+        "display",
+    }
     | {
         "abbreviations",
         "silent",

@@ -165,6 +165,7 @@ def regimen_of(raw: Mapping[str, Any]) -> Regimen:
         dose_source=source_of(raw.get("dose_source")),
         labels=tuple(label_of(label) for label in raw["labels"]),
         burden=text_of(raw.get("burden", "")),
+        burden_in_short=text_of(raw.get("burden_in_short", raw.get("burden", ""))),
         notes=tuple(text_of(note) for note in raw.get("notes", ())),
         history_only=bool(raw.get("history_only", False)),
         no_rule=str(raw.get("no_rule", "")),
@@ -396,8 +397,14 @@ def hard_stop_of(raw: Mapping[str, Any]) -> HardStop:
 
 def gap_of(raw: Mapping[str, Any]) -> Gap:
     """One state of pathways/no-suggestion.yaml."""
-    because, source = text_of(raw["because"]), source_of(raw["source"])
-    return Gap(raw["id"], condition_of(raw["when"]), because, source, reviews_of(raw))
+    return Gap(
+        id=raw["id"],
+        when=condition_of(raw["when"]),
+        because=text_of(raw["because"]),
+        source=source_of(raw["source"]),
+        last_checked=raw["last_checked"],
+        reviewed=reviews_of(raw),
+    )
 
 
 def site_of(raw: Mapping[str, Any]) -> Site:

@@ -10,11 +10,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cds_service.knowledge.types import (
+    Advice,
     Condition,
     Dose,
     DoseAdjustment,
+    Evidence,
     Knowledge,
     Label,
+    Pathway,
     Review,
     Rule,
     Source,
@@ -76,6 +79,37 @@ class Saying:
         """What a rule says of regimens: "recommends Isa-KD and D-PD"."""
         return self.word(verb, "rule_words", regimens=self.target(target), then=self.target(then))
 
+    def taken(self, rule: Rule, pathway: Pathway) -> str:
+        """How a composed pathway takes a rule: "as it stands", "only where also: …", "not taken"."""
+        taken = next((one for one in pathway.rules if one.id == rule.id), None)
+        if taken is None:
+            return self.word("not-taken")
+        said = []
+        if taken.when != rule.when:
+            more = self.condition(Condition("all", taken.when.children[1:]))
+            by = ", ".join(taken.tempered_by)
+            said.append(self.word("tempered-by" if by else "tempered", condition=more, conflicts=by))
+        if taken.verb != rule.verb:
+            said.append(self.word("at-most", says=self.verb(taken.verb, taken.target)))
+        return "; ".join(said) or self.word("as-it-stands")
+
+    def where(self, condition: Condition | None, text: str) -> str:
+        """A text, with the condition under which it is said before it."""
+        return self.word("if", condition=self.condition(condition), text=text) if condition else text
+
+    def arms(self, row: Evidence) -> str:
+        """What was given in a trial, and against what: "D-PD against PD"."""
+        arm = str(row.data.get("arm") or self.regimen(row.regimen))
+        return self.word("against", arm=arm, control=row.control) if row.control else arm
+
+    def advice_kind(self, advice: Advice) -> str:
+        """What an advice is about, and where it holds: "REMS (FDA only)"."""
+        known = self.has(advice.kind, "advice_kind")
+        kind = self.word(advice.kind, "advice_kind") if known else advice.kind
+        if not advice.regions:
+            return kind
+        return f"{kind} ({self.word('dose-regions', regions=self.listed(advice.regions))})"
+
     def amount(self, dose: Dose | DoseAdjustment) -> str:
         """ "1800 mg" """
         text = dose.amount_text if isinstance(dose, Dose) else ""
@@ -98,13 +132,14 @@ class Saying:
         line = ", ".join(part for part in said if part)
         return line + (f"; {self.word('dose-for', condition=self.condition(dose.when))}" if dose.when else "")
 
+    def label_status(self, label: Label) -> str:
+        """ "conditional approval" """
+        known = self.has(label.status, "label_status")
+        return self.word(label.status, "label_status") if known else label.status
+
     def label_head(self, label: Label) -> str:
         """Status and dates: "authorised, since 2021-06-22"."""
-        status = (
-            self.word(label.status, "label_status")
-            if self.has(label.status, "label_status")
-            else label.status
-        )
+        status = self.label_status(label)
         dates = [
             self.word("since", day=label.since) if label.since else "",
             self.word("until", day=label.until) if label.until else "",

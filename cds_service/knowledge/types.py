@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 VERBS = ("recommend", "prefer", "support", "consider", "allow", "deprioritise", "avoid", "caution", "require",
          "order", "remark")  # fmt: skip
@@ -47,6 +48,15 @@ class Source:
     def to_recheck(self) -> bool:
         """Whether it was, in part at least, recalled and not seen: the label or paper is to be read again."""
         return "R" in self.mark
+
+    @property
+    def address(self) -> str:
+        """Its absolute web address: by DOI, else its PubMed page, else its own; "" where it has none."""
+        if self.doi:
+            return f"https://doi.org/{quote(self.doi, safe='/:;().-_')}"
+        if self.pmid.isdigit():
+            return f"https://pubmed.ncbi.nlm.nih.gov/{self.pmid}/"
+        return self.url if self.url.startswith(("https://", "http://")) else ""
 
 
 NOWHERE = Source()
@@ -238,6 +248,7 @@ class Regimen:
     dose_source: Source
     labels: tuple[Label, ...]
     burden: Text
+    burden_in_short: Text  # for a table: a few words of the same
     notes: tuple[Text, ...]
     history_only: bool = False  # names a line of a chart; no rule may suggest it
     no_rule: str = ""  # why no rule speaks for it, where none does
@@ -396,6 +407,7 @@ class Gap:
     when: Condition
     because: Text
     source: Source
+    last_checked: str = ""
     reviewed: tuple[Review, ...] = ()
 
 

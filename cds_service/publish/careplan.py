@@ -16,7 +16,7 @@ from cds_service.knowledge.types import Text
 from cds_service.knowledge.wording import sentence
 from cds_service.patient.types import Certainty, Status
 from cds_service.publish.edition import Edition, Resource, canonical, concept, usable_id, with_narrative
-from cds_service.publish.sources import address, cited, evidence_of, rules_cited
+from cds_service.publish.sources import cited, evidence_of, rules_cited
 from cds_service.record import Severity
 from cds_service.sequencing.types import AdviceShown, CautionShown, NotSuggested, Suggested
 
@@ -162,7 +162,7 @@ class _Plan:
         }
         if said := cited(self._edition, label.source):
             labelled["citation"] = said
-        if place := address(label.source):
+        if place := label.source.address:
             labelled["url"] = place
         yield labelled
         rules = {rule.id: rule for rule in self._knowledge.pathways[self._recommendation.pathway].rules}

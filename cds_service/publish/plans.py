@@ -11,6 +11,7 @@ from itertools import count, groupby
 from typing import Any
 
 from cds_service.cards.wording import LANGUAGES
+from cds_service.knowledge.related import trials_of
 from cds_service.knowledge.types import (
     SPEAK_FOR,
     Advice,
@@ -37,7 +38,6 @@ from cds_service.publish.sources import (
     depends_on,
     evidence_of,
     label_entry,
-    trials_of,
 )
 
 STOPS = "gates-and-hard-stops"
@@ -88,7 +88,7 @@ def _regimen(edition: Edition, regimen: Regimen) -> Resource:
     artifacts = list(citation(edition, regimen.dose_source, label=edition.said("dose-source/label").en))
     artifacts += [one for source in regimen.sources for one in citation(edition, source)]
     artifacts += [label_entry(edition, label) for label in regimen.labels]
-    artifacts += [evidence_of(edition, row) for row in trials_of(edition.knowledge, regimen)]
+    artifacts += [evidence_of(edition, row) for row in trials_of(edition.knowledge, regimen.key)]
     artifacts += [
         depends_on("PlanDefinition", f"drug-{drug}", edition.knowledge.drugs[drug].name.en)
         for drug in (*regimen.components, *regimen.supporting)

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import quote
 
-from cds_service.knowledge.types import Evidence, Knowledge, Label, Regimen, Rule, Source, Text
+from cds_service.knowledge.types import Evidence, Label, Rule, Source, Text
 from cds_service.publish.edition import Edition, canonical, put
 
 Artifact = dict[str, Any]
-
-
-def address(source: Source) -> str:
-    """A web address of the source, by DOI, PubMed id or the page itself; "" where none is known."""
-    if source.doi:
-        return f"https://doi.org/{quote(source.doi, safe='/:;().-_')}"
-    if source.pmid:
-        return f"https://pubmed.ncbi.nlm.nih.gov/{source.pmid}/"
-    return source.url if source.url.startswith(("http://", "https://")) else ""
 
 
 def cited(edition: Edition, source: Source) -> str:
@@ -42,7 +32,7 @@ def citation(
         artifact["label"] = label
     put(artifact, "display", display)
     artifact["citation"] = said
-    if place := address(source):
+    if place := source.address:
         artifact["url"] = place
     yield artifact
 
@@ -78,7 +68,7 @@ def label_entry(edition: Edition, label: Label) -> Artifact:
     )
     if said := cited(edition, label.source):
         artifact["citation"] = said
-    if place := address(label.source):
+    if place := label.source.address:
         artifact["url"] = place
     return artifact
 
@@ -102,14 +92,9 @@ def evidence_of(edition: Edition, evidence: Evidence, first: Text | None = None)
     if not evidence.reviewed:
         said.append(edition.said("review/entry").en)
     artifact["citation"] = ". ".join(part.rstrip(". ") for part in said if part) + "."
-    if place := address(evidence.source):
+    if place := evidence.source.address:
         artifact["url"] = place
     return artifact
-
-
-def trials_of(knowledge: Knowledge, regimen: Regimen) -> list[Evidence]:
-    """The trial rows of a regimen, by id."""
-    return [row for _, row in sorted(knowledge.evidence.items()) if row.regimen == regimen.key]
 
 
 def rules_cited(edition: Edition, rules: Iterable[Rule]) -> Iterator[Artifact]:

@@ -14,6 +14,7 @@ from flask_cors import CORS
 
 from cds_service.assess import Assessor
 from cds_service.errors import SettingError
+from cds_service.explain.explainer import Explainer
 from cds_service.hooks.answer import Assesses, CdsServices, Circumstances
 from cds_service.hooks.clients import NO_CLIENTS, Clients, read_clients
 from cds_service.hooks.fetch import Fetcher
@@ -23,7 +24,7 @@ from cds_service.knowledge.overlaid import deeds, idle_files, losses
 from cds_service.knowledge.types import Knowledge
 from cds_service.publish.library import Library
 from cds_service.settings import Settings, load_settings, unknown_variables
-from cds_service.web import api, cds_services, fhir, metrics, operations, pages, problems
+from cds_service.web import api, cds_services, explain, fhir, metrics, operations, pages, problems
 from cds_service.web.logs import set_up_logging
 
 log = structlog.get_logger()
@@ -95,6 +96,7 @@ def create_app(
     if library is None:
         library = Library(knowledge, assessor.orders if isinstance(assessor, Assessor) else None)
     app.extensions["library"] = library
+    app.extensions["explainer"] = Explainer(knowledge, library.edition.orders)
     app.extensions["now"] = now
     for blueprint in (
         cds_services.blueprint,
@@ -102,6 +104,7 @@ def create_app(
         fhir.blueprint,
         operations.blueprint,
         pages.blueprint,
+        explain.blueprint,
     ):
         app.register_blueprint(blueprint)
     problems.register(app)

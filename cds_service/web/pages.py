@@ -10,6 +10,9 @@ from cds_service.web.problems import KINDS
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
 
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
+"""What a page may load: its own style and nothing else; no script, no other host."""
+
 
 def _page(template: str, **values: object) -> Response:
     page = make_response(
@@ -20,9 +23,7 @@ def _page(template: str, **values: object) -> Response:
             **values,
         )
     )
-    page.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
-    )
+    page.headers["Content-Security-Policy"] = POLICY
     return page
 
 

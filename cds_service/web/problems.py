@@ -75,6 +75,17 @@ def prefers_fhir() -> bool:
     return False
 
 
+def prefers_html() -> bool:
+    """Whether the client names HTML, as browsers do, and not JSON of any kind before it."""
+    return (
+        not prefers_fhir()
+        and request.accept_mimetypes.best_match(
+            ("application/problem+json", "application/json", "text/html"), "application/problem+json"
+        )
+        == "text/html"
+    )
+
+
 def problem(status: int, code: str, title: str, detail: str, faults: tuple[Fault, ...] = ()) -> Response:
     """One error, in the form the client prefers."""
     if prefers_fhir():

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 
 from cds_service.cards.manner import SELECTION_BEHAVIORS, Manner
-from cds_service.cards.render import DETAIL_WORDS, Renderer
+from cds_service.cards.render import DETAIL_WORDS, MOST_CARDS, Renderer
 from cds_service.knowledge.types import Knowledge, Text
 from cds_service.patient.types import Certainty, DiagnosisState, DrugState, Status, Unknown
 from cds_service.record import Completeness, Issue, Severity
@@ -358,7 +358,7 @@ def test_hostile_text_of_the_chart_stays_text(renderer: Renderer) -> None:
         assert "<" not in re.sub(r"&lt;", "", card["detail"])
         assert "**x**" in re.sub(r"<[^>]+>", "", html)  # every character is there to read
         for row in (line for line in card["detail"].splitlines() if line.startswith("| **")):
-            assert len(re.findall(r"(?<!\\)\|", row)) in (5, 6)
+            assert len(re.findall(r"(?<!\\)\|", row)) in (4, 5)
 
 
 def test_missing_data_card_names_the_datum(renderer: Renderer, response_schema: Draft202012Validator) -> None:
@@ -372,7 +372,7 @@ def test_missing_data_card_names_the_datum(renderer: Renderer, response_schema: 
     assert card["indicator"] == "info"
     assert "suggestions" not in card
     assert card["summary"] == (
-        "No regimen can be suggested until the chart tells: the treatments given so far and "
+        "No regimen can be suggested; not charted: the treatments given so far and "
         "whether the disease is refractory to bortezomib"
     )
     assert "would settle it: the day of the last dose of bortezomib" in card["detail"]
@@ -385,7 +385,7 @@ def test_missing_data_card_names_the_datum(renderer: Renderer, response_schema: 
         (
             "remission",
             "it",
-            "Mieloma in remissione in terapia con lenalidomide: nessuna scelta di schema è dovuta",
+            "Mieloma in remissione in terapia con lenalidomide: non occorre scegliere uno schema ora",
         ),
         ("out-of-scope", "en", "AL amyloidosis is outside what this service covers: nothing is suggested"),
         ("out-of-scope", "it", "Amiloidosi AL: fuori dall'ambito di questo servizio, nessuna proposta"),
@@ -543,4 +543,17 @@ def test_a_detail_with_five_regimens_takes_ten_seconds(
     assert len(card["detail"].split()) <= DETAIL_WORDS
     assert concerns.text.en in card["detail"]  # what concerns the patient is never left out
     for entry in entries[:5]:
-        assert f"| **{knowledge.regimens[entry.regimen].display}** |" in card["detail"]
+        assert f"| **{knowledge.regimens[entry.regimen].display}** " in card["detail"]
+
+
+def test_the_gravest_card_comes_first_and_no_more_than_three_come_at_all(renderer: Renderer) -> None:
+    unknown = Unknown("refractory:bortezomib", "the date of the last bortezomib")
+    everything = Answer(
+        sequencing=True,
+        conflicts=(clash("carfilzomib", "MedicationRequest/m1", critical=True),),
+        state="remission",
+        missing=(unknown,),
+    )
+    cards = renderer.cards(chart(), first_relapse(), recommending("s-vd"), everything)
+    assert [one["indicator"] for one in cards] == ["critical", "info", "info"]
+    assert len(cards) == MOST_CARDS

@@ -26,7 +26,7 @@ GFM = MarkdownIt("gfm-like", {"linkify": False})
         ("&lt;b&gt;", "&amp;lt;b&amp;gt;"),
         ("CrCl >=60 & <=90", "CrCl ≥60 & ≤90"),
         ("two\nlines\t here", "two lines here"),
-        ("http://evil.example", "http\\://evil.example"),
+        ("http://evil.example", "http\\:\\//evil\\.example"),
         ("left\u202eright\x07", "leftright"),
     ],
 )

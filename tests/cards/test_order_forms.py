@@ -76,6 +76,7 @@ def test_without_doses_no_order_holds_one_and_each_says_so(renderer: Renderer, k
                 assert "no dose is given here" in action["description"]
 
 
+@pytest.mark.requirement(111, 115)
 def test_a_trusted_clients_app_is_linked_and_nothing_in_any_link_tells_who_the_patient_is(
     renderer: Renderer,
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cds_service.knowledge.load import read_yaml, root, schemas
+from cds_service.knowledge.types import Knowledge
 
 TABLE = [
     "d-vd",
@@ -1158,3 +1159,10 @@ def test_a_wrong_adjustment_gets_a_sentence(case: str, key: str, value: Any, sen
         wrong["dose_adjustments"][0][key] = value
     messages = [error.message for error in schemas()["component"].iter_errors(wrong)]
     assert any(sentence in message for message in messages), (case, messages)
+
+
+def test_every_regimen_tells_its_visits_in_a_few_words(knowledge: Knowledge) -> None:
+    for regimen in knowledge.regimens.values():
+        for language in ("en", "it"):
+            told = regimen.burden_in_short.in_language(language)
+            assert len(told.split()) <= 8, f"{regimen.key}: {told}"

@@ -129,7 +129,7 @@ def test_a_plan_tells_the_state_it_rests_on(library: Library, assess: Assess) ->
         ("mgus-under-observation", "Nothing is due"),
         ("remission-on-maintenance", "no choice of regimen is due"),
         ("al-amyloidosis", "outside what this service covers"),
-        ("relapse-without-treatment-history", "No regimen can be suggested until the chart tells"),
+        ("relapse-without-treatment-history", "No regimen can be suggested; not charted"),
     ],
 )
 def test_where_nothing_is_due_or_known_the_plan_says_so_and_offers_nothing(

@@ -36,6 +36,7 @@ def asked(make_client: MakeClient, tmp_path: Path) -> Any:
     return ask
 
 
+@pytest.mark.requirement(87, 97)
 def test_a_client_that_knows_only_any_gets_no_recommended_suggestion(asked: Any) -> None:
     (usual,) = asked().json["cards"]
     (epic,) = asked(", selection_behavior: any").json["cards"]
@@ -45,6 +46,7 @@ def test_a_client_that_knows_only_any_gets_no_recommended_suggestion(asked: Any)
     assert not any("isRecommended" in s for s in epic["suggestions"])
 
 
+@pytest.mark.requirement(111)
 def test_a_client_gets_its_own_region_form_of_orders_and_app(asked: Any) -> None:
     entry = (
         ", region: FDA, orders: request-group, doses: false, smart_app: {url: 'https://app.example/launch'}"
