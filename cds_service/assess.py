@@ -11,11 +11,13 @@ from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
+from cds_service.asked_assertions import Placed, placed, read_assertions
 from cds_service.cards.assessment import to_json
 from cds_service.cards.manner import PLAIN, Manner
 from cds_service.cards.orders import Orders
 from cds_service.cards.render import Renderer
 from cds_service.fhir import read, validate
+from cds_service.fhir.bundles import with_more
 from cds_service.knowledge.load import load
 from cds_service.knowledge.types import Knowledge, Site
 from cds_service.patient.state import derive
@@ -51,6 +53,7 @@ class Question:
     manner: Manner = PLAIN  # how the client wants its answers put
     validation: str = "relevant"  # off, fast, relevant, all: how deep foreign resources are judged
     issues: tuple[Issue, ...] = ()  # what went wrong before reading, fetching for one
+    asserted: tuple[Placed, ...] = ()  # by a clinician, beside the chart: see asked_assertions
 
 
 @dataclass(frozen=True)
@@ -113,9 +116,13 @@ class Assessor:
     def assess(self, resources: Iterable[Resource], question: Question) -> Assessment:
         """The answer for one patient's resources.
 
-        Raises ManyPatients where the chart holds several patients and the question names none.
+        Raises ManyPatients where the chart holds several patients and the question names none, BadRequest
+        where what is asserted beside it cannot be read.
         """
-        chart = resources if isinstance(resources, Sequence) else list(resources)
+        said = read_assertions(question.asserted, self.terminology, self.knowledge, question.as_of)
+        chart: Sequence[Resource] = resources if isinstance(resources, Sequence) else list(resources)
+        if said.resources:
+            chart = with_more(chart, said.resources)
         record = read.read(
             chart,
             self.terminology,
@@ -125,6 +132,8 @@ class Assessor:
             drafts=question.drafts,
             selections=question.selections,
         )
+        said.require_read(record)
+        record = replace(record, assertions=(*record.assertions, *said.facts))
         state = derive(record, self.knowledge, question.as_of, question.language)
         chooser = Chooser(state, self.knowledge, question.region, question.pathway, self._site)
         judged = chooser.judge_all()
@@ -160,6 +169,7 @@ def rests_on(state: PatientState) -> set[str]:
     references = {reference for part in parts for reference in part.derived_from}
     references |= {reference for denied in state.ruled_out.values() for reference in denied}
     references |= {*state.car_t_from, *(by for planned in state.planned.values() for by in planned)}
+    references |= {own.reference for own in state.asserted}
     references |= {*state.fitness.frailty_from, *(by for _, by in state.fitness.frailty_charted)}
     return (
         references | {c.reference for c in state.comorbidities} | {m.reference for m in state.labs.values()}
@@ -181,18 +191,27 @@ def assess(
     draft_orders: bool = False,
     language: str = "en",
     trace: bool = False,
+    assertions: Iterable[Any] = (),
 ) -> dict[str, Any]:
     """The assessment of one FHIR Bundle (any type, R4, R4B or R5) with the shipped knowledge, as JSON.
 
     ``as_of`` defaults to today in UTC; ``draft_orders`` treats MedicationRequests with status draft as
-    being ordered now. Raises ManyPatients if the Bundle holds several patients and ``patient`` names
-    none, KeyError on an unknown pathway.
+    being ordered now. ``assertions`` of a clinician are Observations or short forms, as objects or as text
+    ("refractory:lenalidomide=false"). Raises BadRequest where one cannot be read, ManyPatients if the Bundle
+    holds several patients and ``patient`` names none, KeyError on an unknown pathway.
     """
     resources = read.resources_of(bundle)
     today = as_of or datetime.now(UTC).date()
     question = bundle_question(
         resources,
-        Question(as_of=today, region=region, pathway=pathway, language=language, patient_id=patient),
+        Question(
+            as_of=today,
+            region=region,
+            pathway=pathway,
+            language=language,
+            patient_id=patient,
+            asserted=placed(assertions),
+        ),
         draft_orders,
     )
     return _default_assessor().assess(resources, question).to_json(trace)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import click
 import orjson
 
 from cds_service import report
-from cds_service.asked import bundle_in, day_in, json_in, require_patient
+from cds_service.asked import day_in, json_in, require_patient
+from cds_service.asked_assertions import asked_in, placed, read_assertions
 from cds_service.assess import Assessor, Question, bundle_question
 from cds_service.commands import days
 from cds_service.commands.ending import FINDINGS, plainly
@@ -53,6 +55,13 @@ def serve() -> None:
 @days.as_of_option("Evaluation date")
 @click.option("--patient", help="Id of the patient, where a Bundle holds several.")
 @click.option("--draft-orders/--no-draft-orders", default=None, help="Take draft orders as being signed now.")
+@click.option(
+    "--assert",
+    "asserted",
+    multiple=True,
+    metavar="WHAT=VALUE[@DAY]",
+    help="What a clinician asserts: refractory:DRUG=false, prior-lines=2 ...; may stand several times.",
+)
 @click.option("--language", type=click.Choice(["en", "it"]), help="Language of the texts.")
 @click.option("--trace", is_flag=True, help="Every gate and rule asked of every regimen (with --json).")
 @click.option("--json", "as_json", is_flag=True, help="The assessment as JSON, one line per file.")
@@ -76,6 +85,11 @@ def assess(files: tuple[str, ...], as_json: bool, trace: bool, **options: Any) -
         formulary=settings.unavailable,
         car_t=settings.car_t or "",
     )
+    try:  # what is misspelt is so for every file
+        read_assertions(placed(options["asserted"]), assessor.terminology, known, date.max)
+    except BadRequest as problem:
+        told = "; ".join(fault.detail for fault in problem.faults)
+        raise click.BadParameter(told, param_hint="--assert") from None
     failed = False
     for name in files:
         try:
@@ -86,7 +100,7 @@ def assess(files: tuple[str, ...], as_json: bool, trace: bool, **options: Any) -
             click.echo(f"{name}: holds {len(many.ids)} patients; name one with --patient: {ids}", err=True)
             failed = True
             continue
-        except _CannotAssess as problem:
+        except (_CannotAssess, BadRequest) as problem:
             click.echo(f"{name}: {problem}", err=True)
             failed = True
             continue
@@ -140,9 +154,9 @@ def _asked(content: Any, settings: Settings, options: Mapping[str, Any]) -> tupl
     own: Mapping[str, Any] = {}
     if isinstance(content, dict) and "bundle" in content and "resourceType" not in content:
         own = _own_words(content)
-        content = bundle_of(own)
     try:
-        resources = resources_of(bundle_in(content))
+        bundle, beside = asked_in(content)
+        resources = resources_of(bundle_of(own) if own else bundle)
     except BadRequest as problem:
         raise _CannotAssess(f"is no FHIR Bundle: {problem.detail}") from None
     patient = options["patient"] or own.get("patient_id")
@@ -157,6 +171,7 @@ def _asked(content: Any, settings: Settings, options: Mapping[str, Any]) -> tupl
         language=options["language"] or settings.language,
         patient_id=patient,
         validation=settings.validation or "relevant",
+        asserted=(*beside, *placed(options["asserted"])),
         manner=settings.manner,
     )
     drafted = options["draft_orders"]

@@ -332,6 +332,27 @@ class AllergyFact:
     text: str = ""
 
 
+@dataclass(frozen=True, order=True)
+class Assertion:
+    """What a clinician states where the derived state is unsure or wrong (mappings/assertions.yaml).
+
+    ``what`` is "refractory:DRUG", "intolerant:DRUG", "disease-status" or "prior-lines"; ``value`` an answer's
+    key, or a number as text. ``on`` is the day from which it holds: of an imprecise date the first, so that
+    nothing newer is taken for known. ``moment``: the instant in UTC as ISO text, "" where none is told.
+    """
+
+    reference: str  # of the Observation; "request" of one that came beside the chart
+    what: str
+    value: str
+    on: date
+    moment: str = ""
+    rests_on: tuple[str, ...] = ()  # Observations that were known when it was made
+
+
+FROM_REQUEST = "request"
+"""The reference of an assertion that stands in no resource."""
+
+
 class Completeness(StrEnum):
     """Whether one kind of data came with the request."""
 
@@ -363,6 +384,7 @@ class ClinicalRecord:
     measurements: tuple[Measurement, ...] = ()
     comorbidities: tuple[ComorbidityFact, ...] = ()
     allergies: tuple[AllergyFact, ...] = ()
+    assertions: tuple[Assertion, ...] = ()
     drafts: tuple[DrugFact, ...] = ()  # given == DRAFT
     other_orders: bool = False  # something else than a mapped drug is being ordered
     encounter: str = ""  # "Encounter/e1", for the orders
@@ -382,6 +404,7 @@ class ClinicalRecord:
             measurements=_each_once(self.measurements),
             comorbidities=_each_once(self.comorbidities),
             allergies=_each_once(self.allergies),
+            assertions=_each_once(self.assertions),
             drafts=_each_once(self.drafts),
         )
 

@@ -36,6 +36,8 @@ def _state(assessment: Mapping[str, Any]) -> Iterator[str]:
         ]
         if named:
             yield f"{status.capitalize()}: {', '.join(named)}"
+    for asserted in state.get("asserted", ()):
+        yield f"Asserted ({'counts' if asserted['in_force'] else 'overtaken'}): {asserted['because']}"
     if state.get("labels"):
         yield f"Labels: {', '.join(state['labels'])}"
 

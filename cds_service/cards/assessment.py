@@ -152,6 +152,23 @@ def _state(state: PatientState) -> dict[str, Any]:
             if state.car_t != "unknown"
             else {}
         ),
+        **(
+            {
+                "asserted": [
+                    {
+                        "what": own.what,
+                        "value": int(own.value) if own.value.isdigit() else own.value,
+                        "on": own.on.isoformat(),
+                        "reference": own.reference,
+                        "in_force": own.in_force,
+                        "because": own.because,
+                    }
+                    for own in state.asserted
+                ]
+            }
+            if state.asserted
+            else {}
+        ),
         "unknown": [
             {
                 "what": unknown.what,

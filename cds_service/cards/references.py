@@ -23,6 +23,7 @@ def references_in(record: ClinicalRecord) -> set[str]:
         record.measurements,
         record.comorbidities,
         record.allergies,
+        record.assertions,
         record.drafts,
     )
     return {fact.reference for group in facts for fact in group if fact.reference}

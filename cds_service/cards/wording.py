@@ -158,6 +158,24 @@ SLOTS: dict[str, frozenset[str]] = {
 }
 """Every text the cards need, and the values it may name; ``/*`` is a group of names without values."""
 
+# What a clinician can record where the state is unsure or wrong: cds_service/cards/corrections.py.
+SLOTS |= {
+    "corrections/label/refractory": frozenset({"drug"}),
+    "corrections/label/not-refractory": frozenset({"drug"}),
+    "corrections/label/not-tolerated-not-refractory": frozenset({"drug"}),
+    "corrections/label/tolerated": frozenset({"drug"}),
+    "corrections/label/progression": frozenset({"date"}),
+    "corrections/label/stable": frozenset({"date"}),
+    "corrections/label/prior-lines": frozenset({"count"}),
+    "corrections/action/of-drug": frozenset({"date", "drug", "value"}),
+    "corrections/action/plain": frozenset({"date", "question", "value"}),
+    "corrections/note/corrects": frozenset({"because"}),
+    "corrections/note/answers": frozenset({"what"}),
+    "corrections/note/not-tolerated": frozenset({"drug"}),
+    "corrections/note/no-choice": frozenset(),
+    "corrections/note/derived-by": frozenset({"version"}),
+}
+
 # The same of what is published as FHIR: cds_service/publish/.
 SLOTS |= {
     "publish/review/some": frozenset({"count", "on", "total"}),
@@ -231,6 +249,7 @@ SLOTS |= {
     "publish/codes/procedures": frozenset(),
     "publish/codes/disease-statuses": frozenset(),
     "publish/codes/stop-reasons": frozenset(),
+    "publish/codes/assertions": frozenset(),
     "publish/codes/patient-labels": frozenset(),
     "publish/codes/rule-verbs": frozenset(),
     "publish/codes/label-statuses": frozenset(),
@@ -281,6 +300,7 @@ class Wording:
             "missing-data",
             "state",
             "phrases",
+            "corrections",
             "publish",
             "explain",
         ):

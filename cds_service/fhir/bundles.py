@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cds_service.fhir.accessors import local_part, reference_of, resource_type
@@ -27,6 +27,15 @@ class Resources(list[dict[str, Any]]):
         super().__init__()
         self.issues: tuple[Issue, ...] = ()
         self.completeness = Completeness.COMPLETE
+
+
+def with_more(resources: Iterable[Mapping[str, Any]], more: Iterable[Mapping[str, Any]]) -> Resources:
+    """The resources and some more, as one list that says of itself what the first did."""
+    joined = Resources()
+    joined.extend([*resources, *more])  # type: ignore[list-item]
+    if isinstance(resources, Resources):
+        joined.issues, joined.completeness = resources.issues, resources.completeness
+    return joined
 
 
 class _Walk:

@@ -39,6 +39,8 @@ def observation(reading: Reading, chart: Chart) -> list[_Found]:
     if status in ("entered-in-error", "cancelled"):
         chart.left_out[status] += 1
         return []
+    if chart.terminology.asserted_question(reading.concept(data, "code")) is not None:
+        return []  # a clinician's assertion, by our own code: read as such alone
     found: list[_Found] = list(_one(reading, chart, data))
     for component in reading.objects(data, "component") if "component" in data else []:
         found.extend(_one(reading, chart, component))
@@ -50,7 +52,7 @@ def observation(reading: Reading, chart: Chart) -> list[_Found]:
         found.extend(one for one in biology(reading, chart) if one.concept not in known)
     if not found:
         return []
-    on, future = _when(reading, chart)
+    on, future = when(reading, chart)
     if future:
         chart.left_out["future"] += 1
         return []
@@ -61,7 +63,7 @@ def _dated(fact: _Found, on: DateSpan | None) -> _Found:
     return replace(fact, assessed=on) if isinstance(fact, ComorbidityFact) else replace(fact, on=on)
 
 
-def _when(reading: Reading, chart: Chart) -> tuple[DateSpan | None, bool]:
+def when(reading: Reading, chart: Chart) -> tuple[DateSpan | None, bool]:
     """The days the observation speaks of, and whether they all lie after the evaluation date.
 
     A period of collection counts by its end; without any effective[x] the day of issue stands in.

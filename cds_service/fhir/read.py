@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeVar
 
-from cds_service.fhir import conditions, medications, observations, plans, procedures
+from cds_service.fhir import assertions, conditions, medications, observations, plans, procedures
 from cds_service.fhir.accessors import (
     READ_TYPES,
     Reading,
@@ -26,6 +26,7 @@ from cds_service.fhir.chart import Chart, FromEntry, ManyPatients, distinct, ful
 from cds_service.record import (
     PREFETCH_KEYS,
     AllergyFact,
+    Assertion,
     ClinicalRecord,
     ComorbidityFact,
     Completeness,
@@ -64,6 +65,7 @@ Fact = (
     | Measurement
     | ComorbidityFact
     | AllergyFact
+    | Assertion
 )
 _Reader = Callable[[Reading, Chart], Iterable[Fact]]
 
@@ -74,7 +76,7 @@ _READERS: dict[str, tuple[_Reader, ...]] = {
     "MedicationAdministration": (medications.administration, plans.dose_of_cells),
     "MedicationDispense": (medications.dispense,),
     "Condition": (conditions.condition, plans.said_in_condition),
-    "Observation": (observations.observation, plans.said_in_observation),
+    "Observation": (observations.observation, assertions.assertion, plans.said_in_observation),
     "Procedure": (procedures.procedure, plans.procedure),
     "ServiceRequest": (plans.service_request,),
     "Flag": (plans.flag,),
@@ -177,6 +179,7 @@ def read(
         measurements=_sorted(found.facts, Measurement),
         comorbidities=_sorted(found.facts, ComorbidityFact),
         allergies=_sorted(found.facts, AllergyFact),
+        assertions=_sorted(found.facts, Assertion),
         drafts=_sorted(draft_facts, DrugFact),
         other_orders=other_orders,
         encounter=_encounter(drafted, draft_facts),

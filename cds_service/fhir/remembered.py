@@ -80,6 +80,10 @@ class Remembered:
         self.comorbidity_answer = terminology.comorbidity_answer
         self.told_in_report = terminology.told_in_report
         self.is_told_in_reports = terminology.is_told_in_reports
+        self.asserted_question = terminology.asserted_question
+        self.asserted_answer = terminology.asserted_answer
+        self.names_asserted_drug = terminology.names_asserted_drug
+        self.asserted_drug = terminology.asserted_drug
 
     def drugs(self, concept: Concept, *, on: date | None = None) -> tuple[DrugMatch, ...]:
         """See Terminology, here and below."""

@@ -6,6 +6,15 @@ import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from cds_service.knowledge.asserting import (
+    INTOLERANT,
+    LINES,
+    REFRACTORY,
+    STATUS,
+    AssertedQuestion,
+    Code,
+    assertable,
+)
 from cds_service.knowledge.types import Condition, Knowledge, Target
 
 _SUMMARY_OF_MARKERS = "high-risk-cytogenetics"  # a marker that the program derives from the others
@@ -52,6 +61,7 @@ def dangling(knowledge: Knowledge) -> Iterator[str]:
     yield from named.by_stops_conflicts_and_gaps()
     yield from named.by_sketches()
     yield from named.by_site()
+    yield from wrongly_assertable(knowledge)
 
 
 def _listed(keys: str | Iterable[str]) -> Iterable[str]:
@@ -231,4 +241,70 @@ class _Named:
                 (*self._known.regimens, *self._known.drugs),
                 "pathways/site.yaml",
                 "pathways/regimens/ or mappings/",
+            )
+
+
+# ---- what a clinician may assert ---------------------------------------------------------------------------
+_ANSWERS = {
+    REFRACTORY: ("refractory", "not-refractory"),
+    INTOLERANT: ("intolerant", "tolerated"),
+    STATUS: ("progression", "stable"),
+    LINES: (),
+}
+"""The answers that the program weighs, by question; a status may have more."""
+
+
+def wrongly_assertable(knowledge: Knowledge) -> Iterator[str]:
+    """What of mappings/assertions.yaml the program could not weigh, or would read otherwise than it says."""
+    raw = knowledge.mappings.get("assertions")
+    if raw is None:
+        return
+    place = "mappings/assertions.yaml"
+    known = assertable(knowledge)
+    for what, answers in _ANSWERS.items():
+        question = known.questions.get(what)
+        if question is None or question.of_drug != (what in (REFRACTORY, INTOLERANT)):
+            yield f"{place}: one question for {what} is needed" + (" (of: drug)" if answers[1:] else "")
+            continue
+        for key in answers:
+            if question.answer(key) is None:
+                yield f"{place}, {what}: the answer {key} is needed"
+        yield from _codes_that_mean_something_else(knowledge, question, f"{place}, {what}")
+
+
+def _codes_that_mean_something_else(
+    knowledge: Knowledge, question: AssertedQuestion, place: str
+) -> Iterator[str]:
+    status = knowledge.mappings["disease-status"]
+
+    def entry(code: Code, part: str) -> Mapping[str, Any] | None:
+        return next(
+            (
+                one
+                for one in status[part]["codes"]
+                if (one["system"], one["code"]) == (code.system, code.code)
+                and one["confidence"] != "recalled"
+                and one.get("match") != "never"
+            ),
+            None,
+        )
+
+    if question.also is not None and entry(question.also, "questions") is None:
+        yield (
+            f"{place}: the code {question.also.code} is no question that "
+            "mappings/disease-status.yaml has seen"
+        )
+    for answer in question.answers:
+        if answer.also is None:
+            continue
+        known = entry(answer.also, "answers")
+        if known is None:
+            yield (
+                f"{place}, {answer.key}: the code {answer.also.code} is no answer that "
+                "mappings/disease-status.yaml has seen"
+            )
+        elif bool(known.get("progression", False)) is not answer.progression or "response" in known:
+            yield (
+                f"{place}, {answer.key}: the code {answer.also.code} means something else in "
+                "mappings/disease-status.yaml"
             )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 from cds_service.knowledge.types import Knowledge
+from cds_service.patient.asserted import Settled
 from cds_service.patient.exposures import Course
 from cds_service.patient.history import PRECURSORS
 from cds_service.patient.lines import Counted
@@ -104,16 +105,32 @@ def _judged(counted: Counted, knowledge: Knowledge) -> list[Course]:
 
 
 def last_line_may_have_failed(
-    counted: Counted, progressions: Sequence[Progression], record: ClinicalRecord
+    counted: Counted,
+    progressions: Sequence[Progression],
+    record: ClinicalRecord,
+    settled: Settled | None = None,
 ) -> bool:
-    """Whether a failure is charted that may have fallen on the last line, or before it."""
+    """Whether a failure is charted that may have fallen on the last line, or before it.
+
+    ``settled``: a clinician's word that the last line had not failed, for what was known then.
+    """
     start = counted.lines[-1].counts_from
     last = {c.drug for c in counted.courses_of[-1]}
+
+    def answered(on: DateSpan | None, references: Iterable[str]) -> bool:
+        return settled is not None and settled.answers(on, references)
+
     undated = any(
-        r.no_response and r.on is None and (not r.refractory_to or last.intersection(r.refractory_to))
+        r.no_response
+        and r.on is None
+        and (not r.refractory_to or last.intersection(r.refractory_to))
+        and not answered(None, (r.reference,))
         for r in record.responses
     )
-    unread = any(c.stop_reason is StopReason.UNREAD for c in counted.courses_of[-1])
+    unread = any(
+        c.stop_reason is StopReason.UNREAD and not answered(c.last, c.derived_from)
+        for c in counted.courses_of[-1]
+    )
     return undated or unread or (start is not None and any(p.on.latest > start.latest for p in progressions))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cds_service.knowledge.types import Knowledge
+from cds_service.patient.asserted import Word, lines_begun_since
 from cds_service.patient.exposures import Course
 from cds_service.patient.lines import Counted
 from cds_service.patient.purposes import INFUSION, TRANSPLANTS
@@ -33,8 +34,14 @@ MEDICATION_KINDS = (
 )
 
 
-def prior_lines_counted(counted: Counted, history_known: bool) -> int | None:
-    """Lines begun so far; where lines are missing from the record, what the chart itself numbers."""
+def prior_lines_counted(counted: Counted, history_known: bool, word: Word | None = None) -> int | None:
+    """Lines begun so far; where lines are missing from the record, what the chart itself numbers.
+
+    A clinician's count stands above both; what surely began after its day is added.
+    """
+    said = word.lines if word is not None else None
+    if said is not None:
+        return int(said.value) + lines_begun_since(counted.lines, said.on)
     if history_known:
         return counted.lines[-1].number if counted.lines else 0
     highest = counted.lines[-1].number if counted.lines else 0

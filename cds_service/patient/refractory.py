@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from cds_service.knowledge.types import Knowledge, Text
 from cds_service.knowledge.wording import sentence
+from cds_service.patient.asserted import Word, borne, without_what_was_known
 from cds_service.patient.exposures import Course
 from cds_service.patient.progression import progressed_on_or_within
 from cds_service.patient.types import (
@@ -21,6 +22,7 @@ from cds_service.patient.types import (
 )
 from cds_service.record import (
     RESPONDING,
+    Assertion,
     DateSpan,
     DiagnosisFact,
     Purpose,
@@ -46,6 +48,8 @@ class Evidence:
     missing: tuple[str, ...] = ()  # resources that tell of treatment which is not on record
     held: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # orders not known to be carried out
     transformed: tuple[DiagnosisFact, ...] = ()  # the step from a precursor to the myeloma
+    word: Word | None = None  # of a clinician, where there is any
+    since: Callable[[date], Sequence[Progression]] = lambda _: ()  # computed of the values from a day on
 
 
 def drug_states(
@@ -61,51 +65,126 @@ def drug_states(
     """
     states: dict[str, DrugState] = {}
     unknown: list[Unknown] = []
-    unnamed = [c for c in courses if c.one_off and knowledge.drugs[c.drug].unidentified]
-    unnamed_cells = tuple(sorted({r for c in unnamed for r in c.derived_from}))
     for key, drug in sorted(knowledge.drugs.items()):
         own = [c for c in courses if c.drug == key]
         if drug.role == "supportive" or (drug.unidentified and not own):
             continue
-        if own:
-            verdicts = [_judge(course, line_of.get(course), evidence, knowledge) for course in own]
-            state = _summed(own, verdicts)
-        else:
-            said = tuple(sorted({r.reference for r in evidence.responses if key in r.refractory_to}))
-            if said:
-                text = sentence(knowledge.definitions, "drug_state", "refractory-not-given", drug=drug.name)
-                states[key] = DrugState(
-                    key,
-                    Status.REFRACTORY,
-                    Certainty.DOCUMENTED,
-                    text.in_language(evidence.language),
-                    derived_from=said,
-                )
-                continue
-            by = unnamed_cells if drug.one_off else ()
-            if key in evidence.held and not by:
-                text = sentence(knowledge.definitions, "drug_state", "unknown-held", drug=drug.name)
-                because = text.in_language(evidence.language)
-                states[key] = DrugState(
-                    key, Status.UNKNOWN, Certainty.COMPUTED, because, derived_from=evidence.held[key]
-                )
-                asked = sentence(knowledge.definitions, "would_settle", "given", drug=drug.name)
-                unknown.append(Unknown(f"exposed:{key}", asked.in_language(evidence.language)))
-                continue
-            status = Status.NAIVE if evidence.history_known and not by else Status.UNKNOWN
-            name, settles = ("unknown-product", "product") if by else ("unknown-history", "history")
-            name = "naive" if status is Status.NAIVE else name
-            text = sentence(knowledge.definitions, "drug_state", name, drug=drug.name)
-            because = text.in_language(evidence.language)
-            by = by or (evidence.missing if status is Status.UNKNOWN else ())
-            state = DrugState(key, status, Certainty.COMPUTED, because, derived_from=by)
-            verdicts = [_Verdict(status, Certainty.COMPUTED, because, settles=settles)]
+        judged = own if evidence.word is None else borne(own, evidence.word)
+        lines = [line_of.get(course) for course in own]
+        state, asked = _derived(key, judged, lines, evidence, courses, knowledge)
+        if evidence.word is not None:
+            state, asked = _honoured(
+                key, (state, asked), judged, lines, courses, evidence, evidence.word, knowledge
+            )
         states[key] = state
-        if state.status is Status.UNKNOWN and (own or (drug.one_off and unnamed_cells)):
-            verdict = next(v for v in verdicts if v.status is Status.UNKNOWN)
-            text = sentence(knowledge.definitions, "would_settle", verdict.settles, drug=drug.name)
-            unknown.append(Unknown(f"refractory:{key}", text.in_language(evidence.language)))
+        unknown += asked
     return states, tuple(unknown)
+
+
+_Derived = tuple[DrugState, list[Unknown]]
+_Span = tuple[DateSpan, DateSpan] | None  # first and last day of the line of a course
+
+
+def _derived(
+    key: str,
+    own: Sequence[Course],
+    lines: Sequence[_Span],
+    evidence: Evidence,
+    courses: Sequence[Course],
+    knowledge: Knowledge,
+) -> _Derived:
+    """The state of one drug by the evidence, and what would settle it where it is unknown."""
+    drug = knowledge.drugs[key]
+    unnamed = [c for c in courses if c.one_off and knowledge.drugs[c.drug].unidentified]
+    unnamed_cells = tuple(sorted({r for c in unnamed for r in c.derived_from}))
+    if own:
+        verdicts = [
+            _judge(course, line, evidence, knowledge) for course, line in zip(own, lines, strict=True)
+        ]
+        state = _summed(own, verdicts)
+    else:
+        said = tuple(sorted({r.reference for r in evidence.responses if key in r.refractory_to}))
+        if said:
+            text = sentence(knowledge.definitions, "drug_state", "refractory-not-given", drug=drug.name)
+            because = text.in_language(evidence.language)
+            return DrugState(key, Status.REFRACTORY, Certainty.DOCUMENTED, because, derived_from=said), []
+        by = unnamed_cells if drug.one_off else ()
+        if key in evidence.held and not by:
+            text = sentence(knowledge.definitions, "drug_state", "unknown-held", drug=drug.name)
+            because = text.in_language(evidence.language)
+            state = DrugState(
+                key, Status.UNKNOWN, Certainty.COMPUTED, because, derived_from=evidence.held[key]
+            )
+            text = sentence(knowledge.definitions, "would_settle", "given", drug=drug.name)
+            return state, [Unknown(f"exposed:{key}", text.in_language(evidence.language))]
+        status = Status.NAIVE if evidence.history_known and not by else Status.UNKNOWN
+        name, settles = ("unknown-product", "product") if by else ("unknown-history", "history")
+        name = "naive" if status is Status.NAIVE else name
+        text = sentence(knowledge.definitions, "drug_state", name, drug=drug.name)
+        because = text.in_language(evidence.language)
+        by = by or (evidence.missing if status is Status.UNKNOWN else ())
+        state = DrugState(key, status, Certainty.COMPUTED, because, derived_from=by)
+        verdicts = [_Verdict(status, Certainty.COMPUTED, because, settles=settles)]
+    if state.status is Status.UNKNOWN and (own or (drug.one_off and unnamed_cells)):
+        verdict = next(v for v in verdicts if v.status is Status.UNKNOWN)
+        text = sentence(knowledge.definitions, "would_settle", verdict.settles, drug=drug.name)
+        return state, [Unknown(f"refractory:{key}", text.in_language(evidence.language))]
+    return state, []
+
+
+def _honoured(
+    key: str,
+    derived: _Derived,
+    own: Sequence[Course],
+    lines: Sequence[_Span],
+    courses: Sequence[Course],
+    evidence: Evidence,
+    word: Word,
+    knowledge: Knowledge,
+) -> _Derived:
+    """The state of one drug with the word of a clinician above what was derived of older evidence."""
+    state, _ = derived
+    said = word.newest.get(f"refractory:{key}")
+    if said is None:
+        return derived
+
+    def asserted(of: DrugState, status: Status, words: str) -> DrugState:
+        text = sentence(
+            knowledge.definitions,
+            "drug_state",
+            words,
+            drug=knowledge.drugs[key].name,
+            date=said.on.isoformat(),
+        )
+        references = tuple(sorted({*of.derived_from, said.reference}))
+        because = text.in_language(evidence.language)
+        return replace(
+            of, status=status, certainty=Certainty.DOCUMENTED, because=because, derived_from=references
+        )
+
+    if said.value == "refractory":
+        given = "" if own else "-not-given"
+        return asserted(state, Status.REFRACTORY, f"refractory-asserted{given}"), []
+    if state.status not in (Status.REFRACTORY, Status.UNKNOWN):
+        return derived
+    since, asked = _derived(key, *_since(own, lines, said, word, evidence, True), courses, knowledge)
+    if own and since.status in (Status.REFRACTORY, Status.UNKNOWN):
+        return since, asked
+    if own:
+        maybe, _ = _derived(key, *_since(own, lines, said, word, evidence, False), courses, knowledge)
+        if maybe.status in (Status.REFRACTORY, Status.UNKNOWN):
+            text = sentence(
+                knowledge.definitions, "would_settle", "progression-date", drug=knowledge.drugs[key].name
+            )
+            open_still = replace(
+                asserted(maybe, Status.UNKNOWN, "unknown-asserted"), certainty=Certainty.COMPUTED
+            )
+            return open_still, [Unknown(f"refractory:{key}", text.in_language(evidence.language))]
+        return asserted(since, since.status, "not-refractory-asserted"), []
+    if since.status is Status.NAIVE:
+        return since, []
+    # Who says that the disease is not refractory to a drug speaks of one that was given.
+    return asserted(since, Status.EXPOSED, "not-refractory-asserted-not-given"), []
 
 
 @dataclass(frozen=True)
@@ -373,6 +452,41 @@ def _not_borne(course: Course, verdict: _Verdict) -> bool:
     return course.stop_reason is StopReason.ALLERGY or (
         course.stop_reason is StopReason.TOXICITY and not failed
     )
+
+
+def _since(
+    own: Sequence[Course],
+    lines: Sequence[_Span],
+    said: Assertion,
+    word: Word,
+    evidence: Evidence,
+    surely: bool,
+) -> tuple[list[Course], Sequence[_Span], Evidence]:
+    """Courses and evidence without the failures known when ``said`` was asserted, in the order of _derived.
+
+    ``surely``: without those, too, whose imprecise dates do not tell. Responses reached stay what they are.
+    """
+
+    def counts(newer: bool | None) -> bool:
+        return newer is True or (newer is None and not surely)
+
+    progressions = [p for p in evidence.progressions if counts(word.progression_is_newer(p, said))]
+    responses = [
+        r
+        for r in evidence.responses
+        if not (r.no_response or r.refractory_to or r.category is Response.SD)
+        or counts(word.is_newer(r.on, (r.reference,), said))
+    ]
+    newer = replace(
+        evidence,
+        progressions=[*progressions, *evidence.since(said.on)],
+        presumed=[on for on in evidence.presumed if counts(word.is_newer(on, (), said))],
+        responses=responses,
+        transformed=tuple(
+            d for d in evidence.transformed if counts(word.is_newer(d.onset, (d.reference,), said))
+        ),
+    )
+    return without_what_was_known(own, word, said, surely=surely), lines, newer
 
 
 def class_states(drugs: Mapping[str, DrugState], knowledge: Knowledge) -> dict[str, ClassState]:

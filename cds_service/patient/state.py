@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
+from cds_service.knowledge.asserting import INTOLERANT
 from cds_service.knowledge.types import Knowledge
 from cds_service.knowledge.wording import sentence
 from cds_service.patient import fitness
+from cds_service.patient.asserted import Outcome, Settled, settled, word_of
+from cds_service.patient.asserted import told as told_assertions
 from cds_service.patient.biochemistry import laboratory_progressions, laboratory_questions
 from cds_service.patient.durations import (
     clocks,
@@ -74,6 +77,8 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     """
     record = record.normalised()
     numbers = knowledge.definitions["imwg"]
+    word = word_of(record, knowledge, as_of)
+    record = replace(record, responses=(*record.responses, *word.responses()))
     told_of = decided(record, knowledge, language)
     facts, purposes = told_of.facts, told_of.decisions
     implied = implied_transplants(record, facts)
@@ -81,9 +86,13 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     given = courses(facts, knowledge, as_of)
     treatment = [c for c in given if knowledge.drugs[c.drug].treats_myeloma]
     values = LaboratoryValues(record, knowledge, as_of)
-    progressions, happened, counted = _progressions_and_lines(
-        record, given, treatment, values, knowledge, as_of, language
-    )
+    newer = _values_since(record, knowledge, as_of)
+    chart = _Course(record, given, treatment, values, knowledge, as_of, language)
+    progressions, happened, counted = _progressions_and_lines(chart)
+    if (answered := settled(word, counted.lines)) is not None:
+        later = laboratory_progressions(newer(answered.by.on), counted.lines, language)
+        progressions, happened, counted = _progressions_and_lines(chart, answered, later)
+    record = replace(record, responses=(*record.responses, *word.failures(counted)))
     responses = laboratory_responses(values, counted.lines, language)
     lines, computed = with_computed_responses(counted.lines, record.responses, responses)
     month = numbers["days_per_month"]
@@ -107,6 +116,8 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
             held=told_of.held,
             missing=chronicle.derived_from,
             transformed=_transformed(record),
+            word=word if word.said else None,
+            since=lambda day: laboratory_progressions(newer(day), counted.lines, language),
         ),
         knowledge,
     )
@@ -117,7 +128,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     treatable = diagnosis.kind == MYELOMA and not record.patient.deceased and bool(counted.lines)
     failed = treatable and last_line_failed(record, diagnosis, counted, progressions, spans, knowledge)
     due = failed or (treatable and further_line_ordered(record, counted, given, knowledge, as_of))
-    prior_lines = prior_lines_counted(counted, history_known)
+    prior_lines = prior_lines_counted(counted, history_known, word)
     running = clocks(counted.lines, record, happened, month)
     transplants = tuple(p.reference for p in record.procedures if p.kind in TRANSPLANTS)
     standing = Standing(prior_lines, due, failed, running, bool(transplants))
@@ -132,12 +143,23 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     for allergy in record.allergies:
         target = intolerant if allergy.intolerance else allergic
         target[allergy.drug] = (*target.get(allergy.drug, ()), allergy.reference)
+    for drug, said in word.of_drugs(INTOLERANT, "intolerant").items():
+        intolerant[drug] = (*intolerant.get(drug, ()), said.reference)
     drugs = {key: replace(own, intolerant=own.intolerant or key in intolerant) for key, own in drugs.items()}
     open_values, questions = laboratory_questions(values, counted.lines, progressions, language)
     remarks = laboratory_remarks(
         Facts(values, counted.lines, given, progressions, (*record.responses, *computed)), language
     )
-    undecided = treatable and not failed and last_line_may_have_failed(counted, progressions, record)
+    # A rise that a clinician answered by "no progression" stays answered until another value comes.
+    if answered is not None and not any(
+        m.on is None or m.on.latest > answered.by.on for m in record.measurements
+    ):
+        open_values, remarks = (), replace(remarks, unknown=())
+    undecided = (
+        treatable and not failed and last_line_may_have_failed(counted, progressions, record, answered)
+    )
+    charted_intolerance = frozenset(a.drug for a in record.allergies)
+    outcome = Outcome(drugs, counted.lines, progressions, charted_intolerance, prior_lines)
     to_come = plans(record, facts, given, knowledge, as_of, language)
     return PatientState(
         as_of=as_of,
@@ -179,6 +201,7 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
         procedures_known=record.completeness.get("procedures", Completeness.COMPLETE)
         is Completeness.COMPLETE,
         history_known=history_known,
+        asserted=told_assertions(word, outcome, knowledge, language),
         unknown=(
             *unknown,
             *_other_unknowns(history_known, undecided, own.labs, due, knowledge, language),
@@ -199,34 +222,61 @@ def derive(record: ClinicalRecord, knowledge: Knowledge, as_of: date, language: 
     )
 
 
+@dataclass(frozen=True)
+class _Course:
+    """What progressions and lines are worked out of."""
+
+    record: ClinicalRecord
+    given: Sequence[Course]
+    treatment: Sequence[Course]
+    values: LaboratoryValues
+    knowledge: Knowledge
+    as_of: date
+    language: str
+
+
 def _progressions_and_lines(
-    record: ClinicalRecord,
-    given: Sequence[Course],
-    treatment: Sequence[Course],
-    values: LaboratoryValues,
-    knowledge: Knowledge,
-    as_of: date,
-    language: str,
+    of: _Course, answered: Settled | None = None, later: Sequence[Progression] = ()
 ) -> tuple[tuple[Progression, ...], list[Event], Counted]:
     """Progressions, charted and computed, the events they tell of, and the lines.
 
     Values are judged within a line, and a progression they show may end it: a regimen begun anew after it
     is another line. Each round settles at least one line more, so the rounds are no more than the courses.
+    ``answered`` is a clinician's word that the last line had not progressed, ``later`` what newer
+    values show.
     """
+    knowledge, language, treatment = of.knowledge, of.language, of.treatment
     numbers = knowledge.definitions["imwg"]["lines"]
-    charted = progressions = charted_progressions(record, treatment, knowledge, as_of, language)
+    charted = charted_progressions(of.record, treatment, knowledge, of.as_of, language)
+    if answered is not None:
+        charted = answered.charted(charted)
+    progressions = charted
     presumed: set[DateSpan] = set()
     for _ in range(len(treatment) + 2):
         happened = events(progressions, treatment, numbers["same_event_days"])
-        counted = count_lines(record, given, happened, knowledge, language)
+        counted = count_lines(of.record, of.given, happened, knowledge, language)
         presumed.update(counted.presumed_events)
-        computed = laboratory_progressions(values, counted.lines, language)
+        computed = laboratory_progressions(of.values, counted.lines, language)
+        if answered is not None:
+            computed = answered.computed(computed, later)
         joined = with_computed(charted, computed, treatment, numbers)
         if joined == progressions:
             break
         progressions = joined
     # Values may tell why a line began; of the drugs they leave aside, what the chart left open stays open.
     return progressions, happened, replace(counted, presumed_events=tuple(sorted(presumed)))
+
+
+def _values_since(
+    record: ClinicalRecord, knowledge: Knowledge, as_of: date
+) -> Callable[[date], LaboratoryValues]:
+    """The laboratory values from a day on, as if none had been charted before."""
+
+    def since(day: date) -> LaboratoryValues:
+        measured = tuple(m for m in record.measurements if m.on is not None and m.on.earliest >= day)
+        return LaboratoryValues(replace(record, measurements=measured), knowledge, as_of)
+
+    return since
 
 
 def _line_spans(counted: Counted, as_of: date) -> dict[Course, tuple[DateSpan, DateSpan]]:

@@ -123,6 +123,18 @@ class Unknown:
 
 
 @dataclass(frozen=True)
+class Asserted:
+    """What a clinician asserted, and whether it counts: a newer assertion or newer evidence ends it."""
+
+    what: str  # as of record.Assertion
+    value: str
+    on: date
+    reference: str
+    in_force: bool
+    because: str
+
+
+@dataclass(frozen=True)
 class PurposeDecision:
     """What a charted drug was given for, where that was not treating the myeloma, or was bridging."""
 
@@ -238,6 +250,7 @@ class PatientState:
     car_t_from: tuple[str, ...] = ()
     procedures_known: bool = True  # the chart's procedures came: none charted means none done
     history_known: bool = True  # a medication history came that tells of the lines the chart implies
+    asserted: tuple[Asserted, ...] = ()  # by a clinician, oldest first, those no longer in force too
     unknown: tuple[Unknown, ...] = ()
     issues: tuple[Issue, ...] = ()
     out_of_scope: str = ""  # kind of neighbouring disease, or ""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cds_service.knowledge.asserting import assertable
 from cds_service.knowledge.load import schemas
 from cds_service.knowledge.types import VERBS, Knowledge, Text
 from cds_service.publish.edition import Edition, Resource, canonical, code_system, put
@@ -159,6 +160,7 @@ def _own_concepts(edition: Edition) -> Iterator[tuple[str, list[Concept]]]:
         ),
     )
     yield "stop-reasons", _plain(maps["stop-reasons"]["order"])
+    yield "assertions", list(_assertions(knowledge))
     yield "patient-labels", _labels(edition)
     yield "rule-verbs", [Concept(verb, edition.said(f"verb/{verb}")) for verb in VERBS]
     yield (
@@ -181,6 +183,21 @@ def _own_concepts(edition: Edition) -> Iterator[tuple[str, list[Concept]]]:
             if one["system"] == code_system("override-reasons")
         ],
     )
+
+
+def _assertions(knowledge: Knowledge) -> Iterator[Concept]:
+    """Questions and answers of a clinician's assertions; an answer names its question."""
+    known = assertable(knowledge)
+    for question in known.questions.values():
+        yield Concept(question.key, question.name, properties=(("kind", "question"),))
+        for answer in question.answers:
+            yield Concept(
+                answer.key,
+                answer.name,
+                properties=(("kind", "answer"), ("answers", ("assertions", question.key))),
+            )
+    if known.drug:
+        yield Concept(known.drug, known.drug_name, properties=(("kind", "component"),))
 
 
 def _regimens(knowledge: Knowledge, edition: Edition) -> Iterator[Concept]:

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
+from cds_service.knowledge.asserting import AssertedQuestion, assertable
 from cds_service.knowledge.types import Knowledge
 from cds_service.record import DiagnosisStatus, Purpose, StopReason
 from cds_service.terminology import findings
+from cds_service.terminology.assertions import Assertions
 from cds_service.terminology.codes import Systems
 from cds_service.terminology.concepts import (
     Coding,
@@ -91,6 +93,10 @@ class Terminology:
         )
         self._lesions = Lesions(maps["observations"]["lesions"], context)
         self._procedures = Procedures(maps["procedures"], self._drugs, systems, context)
+        # What is judged for refractoriness: supportive drugs are not.
+        judged = frozenset(key for key, drug in knowledge.drugs.items() if drug.role != "supportive")
+        self._assertions = Assertions(assertable(knowledge), judged)
+        self._judged = judged
         self.cells = frozenset(key for key, drug in knowledge.drugs.items() if drug.one_off)
         """Drugs that a single infusion of cells gives."""
 
@@ -230,6 +236,25 @@ class Terminology:
         """What an observation says of a comorbidity it asks for; None where it asks for none."""
         result = self._observations.result(answer) if number is None else ""
         return self._comorbidities.answered(question, answer, number, result)
+
+    def asserted_question(self, concept: Concept) -> AssertedQuestion | None:
+        """What a clinician asserts by an observation, by our own code alone; None where it is none."""
+        return self._assertions.question(concept)
+
+    def asserted_answer(self, question: AssertedQuestion, concept: Concept) -> str:
+        """The key of the answer to such a question; "" where it is none of its answers."""
+        return self._assertions.answer(question, concept)
+
+    def names_asserted_drug(self, concept: Concept) -> bool:
+        """Whether a component holds the drug of an assertion."""
+        return self._assertions.is_drug(concept)
+
+    def asserted_drug(self, concept: Concept, *, on: date | None = None) -> str:
+        """The one drug, of those judged, that our code and the other codes and words name; "" if not one."""
+        own = self._assertions.drugs(concept)
+        others = {match.drug for match in self.drugs(concept, on=on)} & self._judged
+        named = own | others
+        return next(iter(named)) if len(named) == 1 else ""
 
     def told_in_report(self, text: str) -> tuple[tuple[str, bool], ...]:
         """Comorbidities that a report speaks of in passing, each with whether it is there."""

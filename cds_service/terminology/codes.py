@@ -17,7 +17,7 @@ _SHORTEST_PREFIX = 2
 _NDC_PRODUCT = 9  # digits of labeler and product in the 11-digit form
 
 
-def _plain_uri(system: str) -> str:
+def plain_uri(system: str) -> str:
     """A system's address without what varies: scheme, urn:oid:, version, capitals, slash at the end."""
     plain = system.strip().casefold().partition("|")[0].rstrip("/")
     return re.sub(r"^(?:https?://|urn:oid:)", "", plain)
@@ -30,7 +30,7 @@ class Systems:
         self._short: dict[str, str] = {}
         for entry in raw["systems"]:
             addresses = [entry["uri"], *(v["uri"] for v in entry.get("variants", ())), entry["key"]]
-            self._short |= {_plain_uri(address): entry["key"] for address in addresses}
+            self._short |= {plain_uri(address): entry["key"] for address in addresses}
         self.families: dict[str, tuple[str, ...]] = {
             family["system"]: tuple(family["then"]) for family in raw["families"]
         }
@@ -40,7 +40,7 @@ class Systems:
 
     def short(self, system: str) -> str:
         """Our name of a system; "" where it is unknown or not given."""
-        plain = _plain_uri(system)
+        plain = plain_uri(system)
         if plain.startswith("snomed.info/sct/"):  # an edition or version of it
             plain = "snomed.info/sct"
         return self._short.get(plain, "")

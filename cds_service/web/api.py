@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, request
 
-from cds_service.asked import bundle_in, day_in, require_patient
+from cds_service.asked import day_in, require_patient
+from cds_service.asked_assertions import asked_in
 from cds_service.assess import Question, bundle_question
 from cds_service.demo import bundle_of, query_of
 from cds_service.errors import BadRequest, Fault, NotFound
@@ -33,11 +34,12 @@ def _knowledge() -> Knowledge:
 # ---- assess ----------------------------------------------------------------------------------------------
 @blueprint.post("/assess")
 def assess() -> Response:
-    """The assessment of one FHIR Bundle."""
+    """The assessment of one FHIR Bundle, with what a clinician asserts beside it."""
     services = cast(CdsServices, current_app.extensions["cds"])
     here = services.circumstances
     asked = _parameters()
-    resources = resources_of(bundle_in(json_of(request)))
+    bundle, beside = asked_in(json_of(request))
+    resources = resources_of(bundle)
     require_patient(resources, asked.get("patient"))
     question = Question(
         as_of=asked.get("as_of") or current_app.extensions["now"]().date(),
@@ -46,12 +48,12 @@ def assess() -> Response:
         language=asked.get("language") or preferred() or here.language,
         patient_id=asked.get("patient"),
         validation=here.validation,
+        asserted=beside,
         manner=here.manner,
     )
+    question = bundle_question(resources, question, asked.get("draft_orders", False))
     try:
-        assessment = services.assessor.assess(
-            resources, bundle_question(resources, question, asked.get("draft_orders", False))
-        )
+        assessment = services.assessor.assess(resources, question)
     except ManyPatients as many:
         raise BadRequest(
             f"The Bundle holds {len(many.ids)} patients: say which one with the query parameter patient=ID.",

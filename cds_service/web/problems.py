@@ -22,6 +22,7 @@ KINDS: dict[str, str] = {
     "unknown-patient": "The query parameter patient names nobody to whom the Bundle holds anything.",
     "several-patients": "The Bundle holds several patients and the query parameter patient names none.",
     "bad-parameter": "A query parameter is unknown or has a value that is not allowed.",
+    "bad-assertion": "What is asserted beside the chart cannot be read; errors says which and why.",
     "bad-request": "The request itself is at fault.",
     "not-found": "Nothing of this name exists.",
     "method-not-allowed": "The address exists, but not for this method.",

@@ -102,6 +102,12 @@ _STOPS = {
     "choice": "choice",
     "other": "other",
 }
+_ASSERTED = {  # words of the notation -> question and answer of mappings/assertions
+    "refractory to": ("refractoriness", "refractory"),
+    "not refractory to": ("refractoriness", "not-refractory"),
+    "intolerant of": ("intolerance", "intolerant"),
+    "tolerated": ("intolerance", "tolerated"),
+}
 _CONDITION_STATES = ("resolved", "inactive", "remission", "relapse", "recurrence", "active")
 _UNSURE = ("refuted", "differential", "provisional", "unconfirmed")
 _STATUSES = {  # of a drug entry, R4
@@ -360,6 +366,8 @@ class Notation:
             return [self._finding(line, subject)]
         if word == "flag":
             return [self._flag(line, subject)]
+        if word == "asserted":
+            return [self._assertion(line, subject)]
         if word in ("allergy", "intolerance"):
             return [self._allergy(line, subject)]
         if series := _SERIES.match(line.text):
@@ -494,6 +502,39 @@ class Notation:
             "code": {"text": _unquoted(line.parts[0].removeprefix("flag "), line)},
             **({"period": line.when.period} if line.when.period else {}),
         }
+
+    def _assertion(self, line: _Line, subject: Mapping[str, str]) -> Resource:
+        """A clinician's assertion, by our own codes: "asserted not refractory to lenalidomide"."""
+        words = line.parts[0].removeprefix("asserted ")
+        known = self._maps["assertions"]
+
+        def own(code: str) -> dict[str, Any]:
+            return {"coding": [{"system": known["system"], "code": code}]}
+
+        made: Resource = {
+            "resourceType": "Observation",
+            "id": f"line-{line.number}",
+            "status": "entered-in-error" if line.take_any(["entered in error"]) else "final",
+            "subject": subject,
+            "effectiveDateTime": line.take("at") or line.when.start,
+        }
+        if match := re.fullmatch(r"(\d+) lines?", words):
+            return {**made, "code": own("lines-of-therapy"), "valueInteger": int(match[1])}
+        if words in ("progression", "stable", "improved"):
+            return {**made, "code": own("disease-status"), "valueCodeableConcept": own(words)}
+        for said, (question, answer) in _ASSERTED.items():
+            if words.startswith(f"{said} "):
+                key = self._drug_names.get(words.removeprefix(said).strip().casefold())
+                if key is None:
+                    raise line.wrong(f"{words!r} names no drug")
+                drug = {"code": own("drug"), "valueCodeableConcept": self._drug_concept(key)}
+                return {
+                    **made,
+                    "code": own(question),
+                    "valueCodeableConcept": own(answer),
+                    "component": [drug],
+                }
+        raise line.wrong(f"{words!r} cannot be asserted")
 
     def _response(self, line: _Line, subject: Mapping[str, str]) -> Resource:
         first = line.parts[0]

@@ -27,6 +27,7 @@ from tests.properties.untidy import (
     abutting,
     administration,
     as_r5,
+    asserted,
     bundle,
     charts,
     condition,
@@ -143,6 +144,11 @@ def facts_of_harm(draw: Any, number: str) -> Resource:
         procedure("", "CAR-T infusion", day) | {"status": "not-done"},
         finding("", "Not a CAR-T candidate", day),
         intolerance("", CALLED[drug][0], "allergy"),
+        asserted("", "refractoriness", "refractory", day, drug),
+        asserted("", "refractoriness", "not-refractory", day, drug),
+        asserted("", "intolerance", "intolerant", day, drug),
+        asserted("", "disease-status", "progression", day),
+        asserted("", "lines-of-therapy", 7, day),
     ]  # fmt: skip
     return {**draw(st.sampled_from(made)), "id": f"foreign-{number}"}
 

@@ -14,6 +14,7 @@ from cds_service.patient.state import derive
 from cds_service.patient.types import Status
 from cds_service.record import (
     AllergyFact,
+    Assertion,
     ClinicalRecord,
     ComorbidityFact,
     DateSpan,
@@ -342,3 +343,115 @@ def test_the_generated_charts_do_reach_suggestions(region):
 
     collect()
     assert sum(reached) > 10
+
+
+# ---- a clinician's assertions ------------------------------------------------------------------------------
+JUDGED = sorted(key for key, drug in KNOWLEDGE.drugs.items() if drug.treats_myeloma and not drug.unidentified)
+
+
+@st.composite
+def assertions(draw, until=AS_OF):
+    """What clinicians said of a patient: often of the same thing, now so, now otherwise."""
+    found = []
+    for number in range(draw(st.integers(1, 5))):
+        what, values = draw(
+            st.sampled_from(
+                [
+                    *((f"refractory:{key}", ("refractory", "not-refractory")) for key in JUDGED[:4] * 2),
+                    (f"refractory:{draw(st.sampled_from(JUDGED))}", ("refractory", "not-refractory")),
+                    (f"intolerant:{draw(st.sampled_from(JUDGED))}", ("intolerant", "tolerated")),
+                    ("disease-status", ("progression", "stable", "improved")),
+                    ("prior-lines", ("0", "1", "2", "4")),
+                ]
+            )
+        )
+        on = draw(st.dates(date(2016, 1, 1), until))
+        moment = draw(st.sampled_from(["", "", f"{on}T08:00:00+00:00", f"{on}T09:00:00+00:00"]))
+        found.append(Assertion(f"Observation/s{number}", what, draw(st.sampled_from(values)), on, moment))
+    return found
+
+
+@property_settings
+@given(record=charts(), region=regions, pathway=pathways, said=assertions())
+def test_no_assertion_makes_what_fails_or_is_not_borne_a_suggestion(record, region, pathway, said):
+    state, answer = answered(replace(record, assertions=tuple(said)), region, pathway)
+    for suggested in answer.suggested:
+        for key in KNOWLEDGE.regimens[suggested.regimen].components:
+            if KNOWLEDGE.drugs[key].role == "anti-myeloma":
+                assert state.drugs[key].status is not Status.REFRACTORY
+                assert key not in state.intolerant and key not in state.allergic
+
+
+@property_settings
+@given(record=charts(), region=regions, drug=st.sampled_from(JUDGED), said=assertions(), on=days)
+def test_an_asserted_refractoriness_never_adds_a_regimen_with_that_drug(record, region, drug, said, on):
+    before = tuple(one for one in said if one.what != f"refractory:{drug}")
+    _, without = answered(replace(record, assertions=before), region)
+    asserted = Assertion("Observation/added", f"refractory:{drug}", "refractory", on)
+    state, after = answered(replace(record, assertions=(*before, asserted)), region)
+    assert state.drugs[drug].status is Status.REFRACTORY
+    added = {s.regimen for s in after.suggested} - {s.regimen for s in without.suggested}
+    assert not [key for key in added if drug in KNOWLEDGE.regimens[key].components]
+
+
+@property_settings
+@given(record=charts(), said=assertions(), seed=st.integers())
+def test_neither_order_nor_copies_of_assertions_change_anything(record, said, seed):
+    told = derive(replace(record, assertions=tuple(said)), KNOWLEDGE, AS_OF)
+    shuffled = random.Random(seed).sample(said * 2, k=len(said) * 2)  # noqa: S311
+    assert derive(replace(record, assertions=tuple(shuffled)), KNOWLEDGE, AS_OF) == told
+
+
+@property_settings
+@given(record=charts(), said=assertions(), later=st.integers(1, 400))
+def test_assertions_of_later_days_change_nothing(record, said, later):
+    future = tuple(replace(one, on=AS_OF + timedelta(later)) for one in said)
+    assert derive(replace(record, assertions=future), KNOWLEDGE, AS_OF) == derive(record, KNOWLEDGE, AS_OF)
+
+
+@property_settings
+@given(record=charts(exact=True), drug=st.sampled_from(JUDGED), on=days, data=st.data())
+def test_a_progression_on_a_drug_after_any_assertion_makes_it_refractory(record, drug, on, data):
+    """Whatever was asserted before: new evidence is never hidden."""
+    since = on + timedelta(data.draw(st.integers(1, 200)))
+    if since >= AS_OF or KNOWLEDGE.drugs[drug].one_off:
+        return
+    newer = DrugFact(
+        "MedicationStatement/newer",
+        drug,
+        Given.GIVEN,
+        first_dose=DateSpan.on(on),
+        last_dose=DateSpan.on(since),
+        stop_reason=StopReason.PROGRESSION,
+    )
+    others = tuple(one for one in record.drugs if one.drug != drug)
+    said = tuple(
+        Assertion(f"Observation/{what}", f"{what}:{drug}", value, on)
+        for what, value in (("refractory", "not-refractory"), ("intolerant", "tolerated"))
+    )
+    status = Assertion("Observation/status", "disease-status", "stable", on)
+    state = derive(replace(record, drugs=(*others, newer), assertions=(*said, status)), KNOWLEDGE, AS_OF)
+    assert state.drugs[drug].status is Status.REFRACTORY
+
+
+@property_settings
+@given(record=charts(), said=assertions())
+def test_each_assertion_is_told_once_with_whether_it_counts(record, said):
+    state = derive(replace(record, assertions=tuple(said)), KNOWLEDGE, AS_OF)
+    told = [(one.what, one.value, one.on, one.reference) for one in state.asserted]
+    assert sorted(told) == sorted((one.what, one.value, one.on, one.reference) for one in said)
+    for what in {one.what for one in said}:
+        assert sum(one.in_force for one in state.asserted if one.what == what) <= 1
+    for one in state.asserted:
+        if one.in_force and one.what.startswith("refractory:"):
+            refractory = state.drugs[one.what.partition(":")[2]].status is Status.REFRACTORY
+            assert refractory is (one.value == "refractory")
+
+
+@property_settings
+@given(record=charts(), number=st.integers(0, 6), on=days)
+def test_an_asserted_number_of_lines_is_the_least_there_are(record, number, on):
+    said = Assertion("Observation/n", "prior-lines", str(number), on)
+    state = derive(replace(record, assertions=(said,)), KNOWLEDGE, AS_OF)
+    since = sum(1 for line in state.lines if line.start is not None and line.start.earliest > on)
+    assert state.prior_lines == number + since

@@ -217,6 +217,20 @@ def finding(identity: str, text: str, day: str | None) -> Resource:
             "code": {"text": "Tumour board"}, "valueString": text, **dated}  # fmt: skip
 
 
+def asserted(identity: str, question: str, answer: str | int, day: str, drug: str = "") -> Resource:
+    """What a clinician asserts, by our own codes."""
+    known = KNOWLEDGE.mappings["assertions"]
+
+    def own(code: str, system: str = known["system"]) -> Resource:
+        return {"coding": [{"system": system, "code": code}]}
+
+    value = {"valueInteger": answer} if isinstance(answer, int) else {"valueCodeableConcept": own(answer)}
+    named = [{"code": own("drug"), "valueCodeableConcept": own(drug, known["drugs"])}] if drug else []
+    return {"resourceType": "Observation", "id": identity, "status": "final", "subject": SUBJECT,
+            "code": own(question), "effectiveDateTime": day, **value,
+            **({"component": named} if named else {})}  # fmt: skip
+
+
 def intolerance(identity: str, concept: Resource, kind: str) -> Resource:
     return {"resourceType": "AllergyIntolerance", "id": identity, "patient": SUBJECT, "type": kind,
             "code": concept}  # fmt: skip

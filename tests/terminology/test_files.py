@@ -18,7 +18,7 @@ from .charted import coded
 TODAY = date(2026, 11, 21)
 FILES = (
     "systems classes diagnoses disease-status stop-reasons purposes observations procedures comorbidities "
-    "regimen-names medication-words sources"
+    "regimen-names medication-words assertions sources"
 )
 
 

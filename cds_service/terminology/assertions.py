@@ -1,0 +1,44 @@
+"""Our own codes of a clinician's assertions: questions, answers, and the drug that one is of."""
+
+from __future__ import annotations
+
+from cds_service.knowledge.asserting import Assertable, AssertedQuestion
+from cds_service.terminology.codes import plain_uri
+from cds_service.terminology.concepts import Concept
+
+
+class Assertions:
+    """Reads the codes of mappings/assertions.yaml; words are never read as an assertion."""
+
+    def __init__(self, known: Assertable, drugs: frozenset[str]) -> None:
+        self._known = known
+        self._drugs = drugs
+        self._by_code = {one.key: one for one in known.questions.values()}
+
+    def _own(self, concept: Concept, system: str) -> list[str]:
+        return [
+            coding.code.strip()
+            for coding in concept.codings
+            if coding.system and plain_uri(coding.system) == plain_uri(system)
+        ]
+
+    def question(self, concept: Concept) -> AssertedQuestion | None:
+        """What is asserted; None where none of our codes stands there."""
+        if not concept.codings:
+            return None
+        return next(
+            (self._by_code[c] for c in self._own(concept, self._known.system) if c in self._by_code), None
+        )
+
+    def answer(self, question: AssertedQuestion, concept: Concept) -> str:
+        """The key of the answer; "" where it is none of the question's, or more than one."""
+        found = {code for code in self._own(concept, self._known.system) if question.answer(code)}
+        return found.pop() if len(found) == 1 else ""
+
+    def is_drug(self, concept: Concept) -> bool:
+        """Whether a component names the drug."""
+        return self._known.drug in self._own(concept, self._known.system)
+
+    def drugs(self, concept: Concept) -> frozenset[str]:
+        """The drugs that our own codes name."""
+        return frozenset(code for code in self._own(concept, self._known.drugs) if code in self._drugs)
