@@ -484,7 +484,7 @@ def test_missing_data_card_names_the_datum(renderer: Renderer, response_schema: 
         "No regimen can be suggested; not charted: the treatments given so far and "
         "whether the disease is refractory to bortezomib"
     )
-    assert "would settle it: the day of the last dose of bortezomib" in card["detail"]
+    assert "Needed: the day of the last dose of bortezomib" in card["detail"]
 
 
 @pytest.mark.parametrize(
