@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from cds_service.cards.references import address_of
+from cds_service.cards.names import EXTENSION, TOPICS
+from cds_service.cards.orders import Recipient
+from cds_service.cards.references import address_of, reference_to
 from cds_service.cards.telling import Telling
 from cds_service.knowledge.types import Pathway, Source
+from cds_service.patient.types import PatientState
+from cds_service.record import ClinicalRecord
 from cds_service.sequencing.types import Suggested
 
-EXTENSION = "org.myeloma-cds"
-KINDS = ("sequencing", "order-conflict", "missing-data", "state")
-MISSING_COMPANION = "missing-companion"
-TOPICS = "https://myeloma-cds.org/CodeSystem/card-topics"
 _SOURCES_LINKED = 3
 
 
@@ -73,6 +73,25 @@ class Card(Telling):
         card["links"] = [*self._own_links(kind, explained), *self._source_links(shown)]
         card["extension"] = {EXTENSION: extension}
         return card
+
+    def _order_language(self) -> str:
+        return "it" if self._language == "it" else "en"
+
+    def _recipient(self) -> Recipient:
+        encounter = self._encounter
+        if encounter and "/" not in encounter:
+            encounter = f"Encounter/{encounter}"
+        reasons = (reference_to("Condition", r) for r in self._state.diagnosis.derived_from)
+        return Recipient(
+            subject=reference_to("Patient", f"Patient/{self._record.patient.id}"),
+            encounter=reference_to("Encounter", encounter),
+            reasons=tuple(dict.fromkeys(filter(None, reasons))),
+            authored_on=self._state.as_of,
+        )
+
+    def _corrected(self) -> tuple[PatientState, ClinicalRecord, Recipient, str, Callable[[], str]]:
+        """What a clinician's correction needs to know of this answer."""
+        return self._state, self._record, self._recipient(), self._order_language(), self._means.new_id
 
     def _source(self, topic: Mapping[str, Any]) -> dict[str, Any]:
         pathway, source = self._primary()

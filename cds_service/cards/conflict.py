@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cds_service.cards.card import MISSING_COMPANION
 from cds_service.cards.cautions import Numbered
 from cds_service.cards.markdown import charted, paragraphs, sentence_case, whole_sentence, word_count
+from cds_service.cards.names import MISSING_COMPANION
 from cds_service.cards.room import DETAIL_WORDS, Room, made_to_fit
 from cds_service.cards.suggesting import Suggesting
+from cds_service.patient.types import Certainty
 from cds_service.sequencing.types import Conflict, MissingCompanion, Ordered
 
 
@@ -26,16 +27,24 @@ class ConflictCard(Suggesting):
         first = gravest_first[0]
         indicator = "critical" if first.critical else "warning"
         deletes = list(self._deletes(gravest_first))
-        detail = made_to_fit(lambda room: self._conflict_detail(gravest_first, ordered, room))
+        summary = self._summary(gravest_first, ordered)
+        detail = made_to_fit(lambda room: self._conflict_detail(gravest_first, ordered, room, summary))
         return self._card(
             "order-conflict",
             indicator,
-            (self._summary(gravest_first, ordered), detail),
+            (summary, detail),
             about=sorted({f"{conflict.code}:{conflict.regimen or conflict.drug}" for conflict in conflicts}),
             explained=first.code,
             shown=self._shown,
-            suggestions=self._suggestions(deletes),
+            suggestions=[*self._suggestions(deletes), *self._corrections(gravest_first)],
         )
+
+    def _corrections(self, conflicts: Sequence[Conflict]) -> Iterator[dict[str, Any]]:
+        """What takes a clash away that rests on a state derived, where the chart says it nowhere itself."""
+        for drug in dict.fromkeys(c.drug for c in conflicts if c.code == "refractory-component"):
+            own = self._state.drugs.get(drug)
+            if own is not None and own.certainty is not Certainty.DOCUMENTED:
+                yield from self._means.corrections.for_drug(drug, *self._corrected())
 
     def _summary(self, conflicts: Sequence[Conflict], ordered: Ordered | None) -> str:
         """The gravest clash; of a regimen with all its drugs that clash in the same way."""
@@ -60,14 +69,34 @@ class ConflictCard(Suggesting):
             count=len(alike),
         )
 
-    def _conflict_detail(self, conflicts: Sequence[Conflict], ordered: Ordered | None, room: Room) -> str:
+    def _not_borne(self, conflict: Conflict) -> str:
+        """What the chart says of the stop: its day and its own words, where it has them."""
+        for fact in self._record.drugs:
+            if fact.reference in conflict.derived_from and fact.drug == conflict.drug:
+                words = charted(fact.stop_text)
+                day = str(fact.last_dose) if fact.last_dose else ""
+                if words or day:
+                    return self._text("phrases/stop/not-borne", day=day, words=words)
+        return ""
+
+    def _conflict_detail(
+        self, conflicts: Sequence[Conflict], ordered: Ordered | None, room: Room, summary: str
+    ) -> str:
         drafts = {draft.reference: draft for draft in self._record.drafts}
         bullets = []
         opening = self._recognised(ordered)
         for conflict in conflicts:
             draft = drafts.get(conflict.reference)
             own = self._state.drugs.get(conflict.drug)
-            told = own is not None and conflict.code in ("refractory-component", "intolerance")
+            because = ""
+            if own is not None and conflict.code == "refractory-component":
+                because = own.because
+            elif conflict.code == "intolerance":
+                because = self._not_borne(conflict)
+            because = whole_sentence(because) if because and room.because else ""
+            text = whole_sentence(self._in_language(conflict.text))
+            # What the summary says already needs its reason alone.
+            sentence = "" if because and summary.startswith(text.rstrip(".")) else text
             would_settle = self._in_language(conflict.would_settle) if conflict.would_settle else ""
             bullets.append(
                 self._text(
@@ -75,8 +104,8 @@ class ConflictCard(Suggesting):
                     charted=charted(draft.text)
                     if draft and not room.bounded and not conflict.regimen
                     else "",
-                    sentence=whole_sentence(self._in_language(conflict.text)),
-                    because=whole_sentence(own.because) if own and told and room.because else "",
+                    sentence=sentence,
+                    because=because,
                     would_settle=would_settle.rstrip("."),
                 )
             )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from cds_service.cards.card import EXTENSION
+from cds_service.cards.names import EXTENSION
 from cds_service.cards.orders import Recipient
 from cds_service.cards.references import reference_to
 from cds_service.cards.wording import Wording
@@ -126,7 +126,7 @@ class Corrections:
         Nothing where the word of a clinician would not go above it: a charted allergy or intolerance.
         """
         own = state.drugs.get(drug)
-        if own is None or not recipient.subject:
+        if own is None or drug not in self._knowledge.drugs or not recipient.subject:
             return []
         asked = _Asked(state, record, recipient, language, new_id)
         found = []
@@ -136,8 +136,8 @@ class Corrections:
             found.append(_Said("tolerated", ((f"{INTOLERANT}:{drug}", "tolerated"),), drug))
         told = []
         for said in found:
-            then = self._with(said, asked).drugs[drug]
-            if (then.status, then.intolerant) != (own.status, own.intolerant):
+            then = self._with(said, asked).drugs.get(drug)
+            if then is not None and (then.status, then.intolerant) != (own.status, own.intolerant):
                 because = own.because
                 if said.label == "tolerated":
                     because = self._say("note/not-tolerated", asked, drug=self._drug_name(drug, asked))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cds_service.cards.card import Card
@@ -30,6 +30,38 @@ class MissingCard(Card):
             summary = self._wording.fitting(
                 "missing-data/summary/missing", self._language, items=items, count=len(missing)
             )
+        corrections = self._means.corrections.for_unknowns(missing, *self._corrected())
+        return self._of(missing, what, summary, intro, corrections)
+
+    def card_beside(self, unknowns: Sequence[Unknown]) -> dict[str, Any] | None:
+        """The card beside one that suggests regimens: what they depend on and a word may settle.
+
+        None where no word does: the other card names the datum, and a second one would only interrupt.
+        """
+        corrections = {
+            unknown.what: self._means.corrections.for_unknowns([unknown], *self._corrected())
+            for unknown in unknowns
+        }
+        settled = [unknown for unknown in unknowns if corrections[unknown.what]]
+        if not settled:
+            return None
+        what = [self._what(unknown) for unknown in settled]
+        items = self._wording.listed(what, self._language)
+        summary = self._wording.fitting(
+            "missing-data/summary/open", self._language, items=items, count=len(settled)
+        )
+        suggestions = [one for unknown in settled for one in corrections[unknown.what]]
+        intro = self._text("missing-data/detail/intro-open")
+        return self._of(settled, what, summary, intro, suggestions)
+
+    def _of(
+        self,
+        missing: Sequence[Unknown],
+        what: Sequence[str],
+        summary: str,
+        intro: str,
+        suggestions: Sequence[Mapping[str, Any]],
+    ) -> dict[str, Any]:
         lines = [
             self._text(
                 "missing-data/detail/item",
@@ -38,7 +70,8 @@ class MissingCard(Card):
             )
             for name, unknown in zip(what, missing, strict=True)
         ]
-        fixed = [intro, self._not_read(), self._basis(())]
+        recorded = self._text("missing-data/detail/recorded") if suggestions else ""
+        fixed = [intro, recorded, self._not_read(), self._basis(())]
         told = "\n".join(self._within(lines, DETAIL_WORDS - word_count(paragraphs(fixed))))
         return self._card(
             "missing-data",
@@ -46,6 +79,7 @@ class MissingCard(Card):
             (summary, paragraphs([intro, told, *fixed[1:]])),
             about=sorted(unknown.what for unknown in missing),
             explained=missing[0].what.partition(":")[0],
+            suggestions=suggestions,
         )
 
 
@@ -67,5 +101,9 @@ class StateCard(Card):
             summary_values = {**values, "count": 0}
         summary = self._wording.fitting(f"state/summary/{what}", self._language, **summary_values)
         said = self._text(f"state/detail/{what}", **values)
-        detail = paragraphs([said, self._not_read(), self._basis(())])
-        return self._card("state", "info", (summary, detail), about=[what], explained=what)
+        corrections = self._means.corrections.for_state(*self._corrected()) if what == "remission" else []
+        recorded = self._text("state/detail/recorded") if corrections else ""
+        detail = paragraphs([said, recorded, self._not_read(), self._basis(())])
+        return self._card(
+            "state", "info", (summary, detail), about=[what], explained=what, suggestions=corrections
+        )

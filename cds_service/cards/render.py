@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from cds_service.cards.card import EXTENSION, KINDS, MISSING_COMPANION
 from cds_service.cards.conflict import CompanionCard, ConflictCard
+from cds_service.cards.corrections import Corrections
 from cds_service.cards.manner import PLAIN, Manner
+from cds_service.cards.names import EXTENSION, KINDS, MISSING_COMPANION
 from cds_service.cards.orders import Orders
 from cds_service.cards.quiet import MissingCard, StateCard
 from cds_service.cards.room import DETAIL_WORDS
@@ -54,6 +55,7 @@ class Renderer:
             knowledge=knowledge,
             wording=wording,
             orders=Orders(knowledge, wording),
+            corrections=Corrections(knowledge, wording),
             rules={rule.id: rule for pathway in knowledge.pathways.values() for rule in pathway.rules},
             override_reasons=_override_reasons(knowledge.cards),
             base_url=base_url.rstrip("/"),
@@ -90,6 +92,8 @@ class Renderer:
             cards.append(SequencingCard(self._means, told).card())
         if answer.missing:
             cards.append(MissingCard(self._means, told).card(answer.missing))
+        elif answer.open and (card := MissingCard(self._means, told).card_beside(answer.open)):
+            cards.append(card)
         if answer.state:
             cards.append(StateCard(self._means, told).card(answer.state))
         gravest_first = sorted(cards, key=lambda card: INDICATORS.index(card["indicator"]))

@@ -10,6 +10,7 @@ from cds_service.cards.markdown import paragraphs, sentence_case, word_count
 from cds_service.cards.room import DETAIL_WORDS, Room, made_to_fit
 from cds_service.cards.suggesting import Suggesting
 from cds_service.cards.telling import SHOWN_REGIMENS
+from cds_service.patient.types import Status
 from cds_service.sequencing.types import NotSuggested
 
 _RULES_PER_ROW = 1
@@ -52,11 +53,21 @@ class SequencingCard(Suggesting):
             "sequencing",
             "info",
             (summary, made_to_fit(detail)),
-            about=[suggested.regimen for suggested in self._shown],
+            about=self._about(),
             explained=self._explained(),
             shown=self._shown,
             suggestions=self._suggestions(),
         )
+
+    def _about(self) -> list[str]:
+        """The advice and what it was given for: the same regimens after another line are news."""
+        refractory = [s.drug for s in self._anti_myeloma() if s.status is Status.REFRACTORY]
+        lines = self._state.prior_lines
+        return [
+            *(suggested.regimen for suggested in self._shown),
+            f"lines:{'unknown' if lines is None else lines}",
+            *(f"refractory:{drug}" for drug in refractory),
+        ]
 
     def _explained(self) -> str:
         """The rule of the first regimen, or why there is none."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cds_service.cards.card import EXTENSION, Card
+from cds_service.cards.card import Card
 from cds_service.cards.cautions import UNSETTLED, Numbered
 from cds_service.cards.markdown import charted, sentence_case, whole_sentence
+from cds_service.cards.names import EXTENSION
 from cds_service.cards.order_forms import Whole, as_one
-from cds_service.cards.orders import Recipient, delete_action
-from cds_service.cards.references import reference_to, relative_reference
+from cds_service.cards.orders import delete_action
+from cds_service.cards.references import relative_reference
 from cds_service.cards.room import Room
 from cds_service.knowledge.wording import sentence
 from cds_service.sequencing.orders import treatment_drafts
@@ -108,21 +109,6 @@ class Suggesting(Card):
         lacks = self._wording.listed([self._drug(key) for key in ordered.lacks], self._language)
         name = self._means.orders.regimen_name(regimen, self._order_language())
         return self._text("order-conflict/detail/ordered", name=name, display=regimen.display, lacks=lacks)
-
-    def _order_language(self) -> str:
-        return "it" if self._language == "it" else "en"
-
-    def _recipient(self) -> Recipient:
-        encounter = self._encounter
-        if encounter and "/" not in encounter:
-            encounter = f"Encounter/{encounter}"
-        reasons = (reference_to("Condition", r) for r in self._state.diagnosis.derived_from)
-        return Recipient(
-            subject=reference_to("Patient", f"Patient/{self._record.patient.id}"),
-            encounter=reference_to("Encounter", encounter),
-            reasons=tuple(dict.fromkeys(filter(None, reasons))),
-            authored_on=self._state.as_of,
-        )
 
     def _deletes(self, conflicts: Sequence[Conflict]) -> Iterator[Mapping[str, Any]]:
         """One action per anti-myeloma or steroid draft: they are one regimen, replaced as a whole.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cds_service.cards.corrections import Corrections
 from cds_service.cards.manner import Manner
 from cds_service.cards.markdown import Safe, sentence_case, word_count
 from cds_service.cards.orders import Orders
@@ -44,6 +45,7 @@ class Means:
     knowledge: Knowledge
     wording: Wording
     orders: Orders
+    corrections: Corrections
     rules: Mapping[str, Rule]
     override_reasons: Mapping[str, Sequence[Mapping[str, Any]]]
     base_url: str

@@ -8,6 +8,16 @@ from typing import Any
 from cds_service.knowledge.types import Text
 
 
+def within_a_sentence(text: Text) -> Text:
+    """A sentence as part of another: no full stop, and a first word that is no abbreviation begins small."""
+
+    def lowered(words: str) -> str:
+        words = words.rstrip(".")
+        return words[:1].lower() + words[1:] if words[1:2].islower() else words
+
+    return Text(lowered(text.en), lowered(text.it) if text.it else None)
+
+
 def sentence(definitions: Mapping[str, Any], group: str, name: str, **values: str | Text) -> Text:
     """The sentence ``name`` of ``group`` with ``values`` filled in; a Text value in its own language.
 

@@ -17,6 +17,8 @@ from cds_service.sequencing.orders import (
 from cds_service.sequencing.safety import excludes_by_refractoriness
 from cds_service.sequencing.types import Answer
 
+_BY_HEART = frozenset({"refractory", "prior-lines", "progression-date", "progressed-on-last"})
+
 
 def answer(
     moment: str,
@@ -52,7 +54,8 @@ def answer(
             lacking = missing_companions(record, state, evaluator, region, knowledge)
             return Answer(companions=lacking, ordered=ordered if lacking else None)
     if state.needs_treatment_choice:
-        return Answer(sequencing=True)  # where nothing fits, this card says what is missing
+        # Where nothing fits, this card says what is missing. At order entry nothing stands beside it.
+        return Answer(sequencing=True, open=() if moment in ORDER_MOMENTS else _open(state))
     if moment in ORDER_MOMENTS:
         return Answer()
     if missing := _missing(state):
@@ -83,6 +86,15 @@ def _unchecked(record: ClinicalRecord, state: PatientState, knowledge: Knowledge
     if treated and not state.history_known:
         wanted.add("medication-history")
     return tuple(u for u in state.unknown if u.what in wanted)
+
+
+def _open(state: PatientState) -> tuple[Unknown, ...]:
+    """The data that would change what is suggested and that a clinician may know by heart."""
+    return tuple(
+        unknown
+        for unknown in state.unknown
+        if unknown.changes_suggestions and unknown.what.partition(":")[0] in _BY_HEART
+    )
 
 
 def _missing(state: PatientState) -> tuple[Unknown, ...]:

@@ -6,14 +6,14 @@ no draft of one adds a conflict or takes one away. Drafts not selected only help
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from cds_service.knowledge.types import Knowledge, Regimen, Text
-from cds_service.knowledge.wording import sentence
+from cds_service.knowledge.wording import sentence, within_a_sentence
 from cds_service.patient.types import PatientState, Status
 from cds_service.record import ClinicalRecord, DrugFact, Purpose
 from cds_service.sequencing.conditions import Evaluator
-from cds_service.sequencing.labelling import gate_text, label_status
+from cds_service.sequencing.labelling import label_status
 from cds_service.sequencing.safety import (
     excludes_by_refractoriness,
     refractory_siblings,
@@ -263,7 +263,7 @@ class _Labels:
             told.add(draft.drug)
             holding = [r for r in self._knowledge.regimens.values() if draft.drug in r.components]
             whole = [r for r in holding if together <= set(r.components)]
-            label = self._outside(whole or holding)
+            label = self._outside(whole or holding, together)
             if label is not None:
                 drug = self._knowledge.drugs[draft.drug].name
                 text = self._text(drug, label)
@@ -275,15 +275,25 @@ class _Labels:
         text = self._text(regimen.display, label)
         return Conflict(first.drug, first.reference, False, "outside-label", text, regimen=regimen.key)
 
-    def _outside(self, regimens: Sequence[Regimen]) -> LabelStatus | None:
-        """The standing of the first regimen where none is or may be within its label; else None."""
+    def _outside(self, regimens: Sequence[Regimen], ordered: Collection[str] = ()) -> LabelStatus | None:
+        """Where no regimen is or may be within its label, the standing that tells most; else None.
+
+        That of the regimen which the drugs ``ordered`` make up, else of one whose label asks for something:
+        that another regimen with the drug is not labelled at all says nothing of this order.
+        """
         as_of = self._state.as_of
         standings = [
-            label_status(r, self._region, self._evaluator, self._knowledge, as_of)[0] for r in regimens
+            (label_status(r, self._region, self._evaluator, self._knowledge, as_of)[0], r) for r in regimens
         ]
-        if not standings or any(self._may_cover(standing) for standing in standings):
+        if not standings or any(self._may_cover(standing) for standing, _ in standings):
             return None
-        return standings[0]
+
+        def tells_less(one: tuple[LabelStatus, Regimen]) -> tuple[bool, bool]:
+            standing, regimen = one
+            treating = {key for key in regimen.components if excludes_by_refractoriness(key, self._knowledge)}
+            return treating != set(ordered), standing.status != "outside"
+
+        return min(standings, key=tells_less)[0]
 
     def _may_cover(self, label: LabelStatus) -> bool:
         # The first line may still be going on: a label for it alone covers what is added to it.
@@ -291,11 +301,10 @@ class _Labels:
         return label.status in ("within", "unknown") or first_line
 
     def _text(self, what: Text | str, label: LabelStatus) -> Text:
-        return sentence(
-            self._knowledge.definitions,
-            "conflict",
-            "outside-label",
-            drug=what,
-            region=self._region,
-            gate=gate_text(label),
-        )
+        definitions = self._knowledge.definitions
+        if label.gate is None:
+            return sentence(
+                definitions, "conflict", "not-labelled", drug=what, region=self._region, status=label.text
+            )
+        gate = within_a_sentence(label.gate)
+        return sentence(definitions, "conflict", "outside-label", drug=what, region=self._region, gate=gate)

@@ -236,3 +236,4 @@ class Answer:
     missing: tuple[Unknown, ...] = ()  # data whose absence keeps a due answer from being given
     companions: tuple[MissingCompanion, ...] = ()
     ordered: Ordered | None = None
+    open: tuple[Unknown, ...] = ()  # data beside an answer given, that would change it and a word may settle

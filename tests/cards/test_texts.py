@@ -436,7 +436,7 @@ def test_a_conflict_is_a_sentence_and_names_the_draft(renderer: Renderer) -> Non
     answer = Answer(conflicts=(clash("daratumumab", "MedicationRequest/d1"),))
     one = card(renderer, record, replace(state, drugs=drugs), recommending("kd"), answer=answer)
     assert one["detail"].split("\n")[0] == (
-        "- **Daratumumab ordered; the disease is refractory to it (documented).** "
+        "- "  # the clash itself is the summary
         "Daratumumab was stopped for progression (2026-04-20). Draft: Daratumumab 1800 mg SC."
     )
 

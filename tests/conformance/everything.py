@@ -162,6 +162,11 @@ def regimen_of(suggestion: Mapping[str, Any]) -> str:
     return str(suggestion.get("extension", {}).get(EXTENSION, {}).get("regimen", ""))
 
 
+def finding_of(card: Mapping[str, Any]) -> str:
+    """What the card says, in the words of the data."""
+    return str(card.get("extension", {}).get(EXTENSION, {}).get("finding", ""))
+
+
 FORMS: tuple[dict[str, Any], ...] = (
     {"orders": "request-group"},
     {"orders": "care-plan"},
@@ -179,9 +184,11 @@ def every_suggested_whole(**form: Any) -> Iterator[tuple[str, str, str, dict[str
         ):
             client = application(region, language, **form)
             body = client.post(f"/cds-services/rrmm-{hook}", json=request_of(patient, hook)).get_json()
-            for suggestion in (s for card in body["cards"] for s in card.get("suggestions", ())):
+            # One drug added to drafts is no regimen, nor is what a clinician records.
+            whole = [card for card in body["cards"] if "missing-companion" not in finding_of(card)]
+            for suggestion in (s for card in whole for s in card.get("suggestions", ())):
                 for action in suggestion["actions"]:
-                    if action["type"] == "create":
+                    if action["type"] == "create" and regimen_of(suggestion):
                         yield patient_id, language, regimen_of(suggestion), action
 
 

@@ -232,6 +232,18 @@ class StandIn:
     def is_told_in_reports(self, comorbidity: str) -> bool:
         return comorbidity == "extramedullary-disease"
 
+    def asserted_answer(self, concept: Concept) -> str:
+        return ""
+
+    def names_asserted_drug(self, concept: Concept) -> bool:
+        return False
+
+    def asserted_drug(self, concept: Concept, *, on: date | None = None) -> str:
+        return ""
+
+    def asserted_question(self, concept: Concept) -> None:
+        return None
+
     def line_number(self, text: str) -> int | None:
         match = re.search(r"line (\d)", text.lower())
         return int(match[1]) if match else None

@@ -630,7 +630,7 @@ def test_the_encounter_of_the_drafts() -> None:
         ([draft(status="entered-in-error")], True),
         ([draft(doNotPerform=True)], True),
         ([draft(medicationCodeableConcept=gone, status="cancelled")], False),
-        ([draft(medicationCodeableConcept={"text": "aspirin"}, subject={"reference": "Patient/p2"})], True),
+        ([draft(medicationCodeableConcept={"text": "aspirin"}, subject={"reference": "Patient/p2"})], False),
         ([{"resourceType": "ServiceRequest", "id": "s1", "status": "draft", "subject": SUBJECT}], True),
         ([{"resourceType": "Medication", "id": "med", "code": LENALIDOMIDE}], False),
     ],

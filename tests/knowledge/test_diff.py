@@ -288,7 +288,7 @@ def test_changes_come_clinical_first_and_are_counted() -> None:
 def test_an_italian_reader() -> None:
     found = told(changed(REGIMEN, lambda c: label(c, "FDA", "SC").update(since="2021-07-12")), say=ITALIAN)
     assert found[0].sentence == (
-        "Regime D-PD: indicazione FDA SC authorised 2021-07-09, dal: era 2021-07-09; ora è 2021-07-12."
+        "Schema D-PD: indicazione FDA SC authorised 2021-07-09, dal: era 2021-07-09; ora è 2021-07-12."
     )
 
 

@@ -259,7 +259,7 @@ def test_step_up_doses_regions_and_words_for_days() -> None:
 def test_a_page_is_italian_where_that_is_asked() -> None:
     shown = lines("d-pd", language="it")
     for line in [
-        "d-pd (regime)",
+        "d-pd (schema)",
         "Farmaci        daratumumab, pomalidomide, desametasone",
         "                20 mg PO/IV, giorni 1, 8, 15, 22; per: età almeno 75",
         "REGOLE A FAVORE",
