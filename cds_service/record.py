@@ -387,6 +387,7 @@ class ClinicalRecord:
     assertions: tuple[Assertion, ...] = ()
     drafts: tuple[DrugFact, ...] = ()  # given == DRAFT
     other_orders: bool = False  # something else than a mapped drug is being ordered
+    unread_orders: tuple[str, ...] = ()  # medication orders of FHIR versions that are not read here
     encounter: str = ""  # "Encounter/e1", for the orders
     completeness: dict[str, Completeness] = field(default_factory=dict)  # by prefetch key
     left_out: dict[str, int] = field(default_factory=dict)  # "entered-in-error": 2, "other-patient": 1

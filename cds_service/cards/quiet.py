@@ -9,6 +9,7 @@ from cds_service.cards.card import Card
 from cds_service.cards.markdown import paragraphs, sentence_case, word_count
 from cds_service.cards.room import DETAIL_WORDS
 from cds_service.patient.types import Unknown
+from cds_service.sequencing.answer import UNREAD_ORDER
 
 
 class MissingCard(Card):
@@ -19,7 +20,10 @@ class MissingCard(Card):
         what = [self._what(unknown) for unknown in missing]
         items = self._wording.listed(what, self._language)
         ordered = [self._drug(d.drug) for d in self._record.drafts if d.selected and self._is_treatment(d)]
-        if ordered:
+        if missing[0].what == UNREAD_ORDER:
+            intro = self._text("missing-data/detail/intro-unread")
+            summary = self._wording.fitting("missing-data/summary/unread", self._language, count=1)
+        elif ordered:
             intro = self._text("missing-data/detail/intro-unchecked")
             drugs = self._wording.listed(list(dict.fromkeys(ordered)), self._language)
             summary = self._wording.fitting(

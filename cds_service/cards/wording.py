@@ -73,6 +73,8 @@ SLOTS: dict[str, frozenset[str]] = {
     "missing-data/summary/missing": frozenset({"items", "count"}),
     "missing-data/summary/unchecked": frozenset({"drugs", "items", "count"}),
     "missing-data/summary/open": frozenset({"items", "count"}),
+    "missing-data/summary/unread": frozenset({"count"}),
+    "missing-data/detail/intro-unread": frozenset(),
     "missing-data/detail/intro": frozenset(),
     "missing-data/detail/intro-open": frozenset(),
     "missing-data/detail/recorded": frozenset(),

@@ -85,6 +85,8 @@ _READERS: dict[str, tuple[_Reader, ...]] = {
 
 _DRAFTED = ("MedicationRequest", "ServiceRequest")
 """Of these a version among the drafts is the one that counts."""
+_OLD_ORDERS = ("MedicationOrder", "MedicationPrescription")
+"""What DSTU2 and DSTU1 call a MedicationRequest; its members have other names and meanings."""
 
 _SHOWN_ALONE = 3  # so many resources with the same repair are named one by one; more become one issue
 
@@ -144,6 +146,7 @@ def read(
     issues += cancelled
     draft_facts: list[DrugFact] = []
     other_orders = False
+    unread_orders: list[str] = []
     wanted = _selected(selections, drafted, issues)
     for reference, resource in drafted.items():
         others = chart.left_out["other-patient"]
@@ -162,6 +165,10 @@ def read(
             # One that is stopped or forbids its drug is an order all the same: the answer to it is silence.
             own = chart.left_out["other-patient"] == others
             other_orders |= own and not drugs and medications.names_a_medication(resource)
+        elif resource_type(resource) in _OLD_ORDERS:
+            text = f"{reference} is of an older FHIR version and was not read; MedicationRequest (R4) is."
+            issues.append(Issue(Severity.WARNING, "unsupported-fhir-version", text, reference))
+            unread_orders.append(reference)
         else:  # ServiceRequest, NutritionOrder ... but no Medication that a draft refers to
             other_orders |= resource_type(resource).endswith(("Request", "Order"))
             if resource_type(resource) in _DRAFTED:
@@ -182,6 +189,7 @@ def read(
         assertions=_sorted(found.facts, Assertion),
         drafts=_sorted(draft_facts, DrugFact),
         other_orders=other_orders,
+        unread_orders=tuple(sorted(unread_orders)),
         encounter=_encounter(drafted, draft_facts),
         completeness=_completeness(completeness, chosen, found.partial, resources),
         left_out={reason: count for reason, count in sorted(chart.left_out.items()) if count},

@@ -17,6 +17,7 @@ from cds_service.sequencing.orders import (
 from cds_service.sequencing.safety import excludes_by_refractoriness
 from cds_service.sequencing.types import Answer
 
+UNREAD_ORDER = "unread-order"
 _BY_HEART = frozenset({"refractory", "prior-lines", "progression-date", "progressed-on-last"})
 
 
@@ -44,6 +45,8 @@ def answer(
         clashes = tuple(conflicts(moment, record, state, evaluator, region, knowledge))
         if clashes:
             return Answer(conflicts=clashes, ordered=ordered)
+        if record.unread_orders and (state.lines or state.progressions):
+            return Answer(missing=(Unknown(UNREAD_ORDER, ""),))
         if record.drafts or record.other_orders:
             # An order that fits, or one of another kind; but what could not be checked is no order that fits.
             if unchecked := _unchecked(record, state, knowledge):

@@ -232,8 +232,14 @@ def test_an_order_that_is_signed_again_is_looked_at(client: FlaskClient, status:
     ],
     ids=["DSTU2", "STU3"],
 )
-def test_orders_of_older_fhir_are_survived(client: FlaskClient, draft: dict[str, Any]) -> None:
-    cards(client, SIGN, ordering("order-sign", draft))
+def test_orders_of_older_fhir_are_survived_and_never_pass_for_fitting_ones(
+    client: FlaskClient, draft: dict[str, Any]
+) -> None:
+    (card,) = cards(client, SIGN, ordering("order-sign", draft))
+    if draft["resourceType"] == "MedicationOrder":
+        assert card["summary"].startswith("An order was not checked")
+    else:
+        assert "lenalidomide" in card["summary"].lower()
 
 
 @requirement(43)
