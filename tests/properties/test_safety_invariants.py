@@ -283,10 +283,10 @@ def test_shifting_every_date_changes_nothing_but_the_dates(record, region, shift
         now.prior_lines,
         now.needs_treatment_choice,
     )
-    # Labels run on the calendar, so the sets are compared on one day, after every label has begun.
-    assert [
-        s.regimen for s in choose(replace(then, as_of=AS_OF), KNOWLEDGE, region, "default").suggested
-    ] == [s.regimen for s in choose(now, KNOWLEDGE, region, "default").suggested]
+    # Labels run on the calendar; on AS_OF each has begun, and none of them ends after it.
+    assert [s.regimen for s in choose(then, KNOWLEDGE, region, "default").suggested] == [
+        s.regimen for s in choose(now, KNOWLEDGE, region, "default").suggested
+    ]
 
 
 MARKERS = {"m-protein-serum": 60, "m-protein-urine-24h": 900, "flc-kappa": 900, "flc-lambda": 900,
