@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fhir.resources.R4B.medicationrequest import MedicationRequest
+from fhir.resources.R4B import get_fhir_model_class
 from jsonschema import Draft202012Validator
 
 from cds_service.settings import load_settings
@@ -92,10 +92,11 @@ def test_the_hook_answers_as_the_chart_deserves(patient: dict[str, Any], region:
     debatable = set(expected.get("debatable", ()))
     debatable |= {key for key, strict in expected.get("strict", {}).items() if not strict}
     suggestions = [s for card in body["cards"] for s in card.get("suggestions", ())]
-    offered = {s["extension"]["org.myeloma-cds"]["regimen"] for s in suggestions}
+    ours = [s["extension"]["org.myeloma-cds"] for s in suggestions]
+    offered = {one["regimen"] for one in ours if "regimen" in one}
     kinds = [card["extension"]["org.myeloma-cds"]["kind"] for card in body["cards"]]
     if expected.get("no_suggestions"):
-        assert not suggestions
+        assert not offered
     unwanted = {
         key for key in expected.get("must_not_suggest", ()) if f"must_not_suggest:{key}" not in debatable
     }
@@ -107,5 +108,5 @@ def test_the_hook_answers_as_the_chart_deserves(patient: dict[str, Any], region:
     if "order-conflict-refractory" in expected.get("must_warn", ()):
         assert kinds == ["order-conflict"]
     for action in (a for s in suggestions for a in s["actions"] if a["type"] == "create"):
-        MedicationRequest.model_validate(action["resource"])
+        get_fhir_model_class(action["resource"]["resourceType"]).model_validate(action["resource"])
         assert action["resource"]["subject"] == {"reference": f"Patient/{patient['patient_id']}"}

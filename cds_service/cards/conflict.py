@@ -18,6 +18,10 @@ def _whose(conflict: Conflict) -> str:
     return conflict.regimen or conflict.drug
 
 
+def _finding(conflict: Conflict) -> str:
+    return f"{conflict.code}:{_whose(conflict)}{'/' if conflict.bar else ''}{conflict.bar}"
+
+
 class ConflictCard(Suggesting):
     """The card of an order that clashes."""
 
@@ -33,7 +37,7 @@ class ConflictCard(Suggesting):
             "order-conflict",
             indicator,
             (summary, detail),
-            about=sorted({f"{conflict.code}:{conflict.regimen or conflict.drug}" for conflict in conflicts}),
+            about=sorted(map(_finding, conflicts)),
             explained=first.code,
             shown=self._shown,
             suggestions=[*self._suggestions(deletes), *self._corrections(gravest_first)],

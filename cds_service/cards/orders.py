@@ -259,14 +259,14 @@ class Orders:
 
     def _others(self, schedules: _Schedules, language: str, *, adjusted: bool) -> str:
         """The schedules not ordered: the source's alternatives, and those for whom she may be one of."""
-        then = self._wording.text("phrases/order/then", language)
+        either = self._wording.text("phrases/order/or", language)
         told = [self.doses_in_words(schedules.other, language)] if schedules.other else []
         for schedule in schedules.for_others:
             if schedule.when is not None and (adjusted or schedule.adjustment is None):
                 whom = in_words(schedule.when, self._knowledge).in_language(language)
                 doses = self.doses_in_words(schedule.rows, language)
                 told.append(self._wording.text("phrases/order/for-whom", language, doses=doses, whom=whom))
-        return f"{then} ".join(told)
+        return f"{either} ".join(told)
 
     def _description(self, regimen: Regimen, drug: Drug, schedules: _Schedules, language: str) -> str:
         name = drug.name.in_language(language)

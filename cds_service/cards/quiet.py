@@ -20,7 +20,7 @@ class MissingCard(Card):
         what = [self._what(unknown) for unknown in missing]
         items = self._wording.listed(what, self._language)
         ordered = [self._drug(d.drug) for d in self._record.drafts if d.selected and self._is_treatment(d)]
-        if missing[0].what == UNREAD_ORDER:
+        if missing[0].what.partition(":")[0] == UNREAD_ORDER:
             intro = self._text("missing-data/detail/intro-unread")
             summary = self._wording.fitting("missing-data/summary/unread", self._language, count=1)
         elif ordered:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 from cds_service.cards.cautions import Numbered
@@ -67,7 +69,15 @@ class SequencingCard(Suggesting):
             *(suggested.regimen for suggested in self._shown),
             f"lines:{'unknown' if lines is None else lines}",
             *(f"refractory:{drug}" for drug in refractory),
+            f"basis:{self._basis_hash()}",
         ]
+
+    def _basis_hash(self) -> str:
+        """What else the card says of the patient, unreadable: a caution or a progression more is news."""
+        concerning = {c.concept for s in self._shown for c in s.cautions if c.concerns}
+        progressions = [p.on.latest.isoformat() for p in self._state.progressions]
+        told = json.dumps([sorted(concerning), sorted(progressions)])
+        return sha256(told.encode()).hexdigest()[:12]
 
     def _explained(self) -> str:
         """The rule of the first regimen, or why there is none."""

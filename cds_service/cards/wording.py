@@ -147,6 +147,7 @@ SLOTS: dict[str, frozenset[str]] = {
     "phrases/order/dose": frozenset({"amount", "route", "days", "cycles"}),
     "phrases/order/days": frozenset({"days", "count"}),
     "phrases/order/then": frozenset(),
+    "phrases/order/or": frozenset(),
     "phrases/order/create": frozenset({"drug", "dose", "regimen", "cycle", "other"}),
     "phrases/order/create-without-dose": frozenset({"drug", "regimen"}),
     "phrases/order/delete": frozenset({"drug", "charted"}),

@@ -8,7 +8,7 @@ One bad resource never loses the chart. Order and duplicates of the input never 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeVar
 
@@ -113,7 +113,7 @@ def read(
     """
     issues: list[Issue] = list(resources.issues) if isinstance(resources, Resources) else []
     chosen, conflicts = _distinct(resources, issues)
-    drafted, draft_conflicts = _distinct(_flat(drafts), issues)
+    drafted, draft_conflicts = _distinct(_apart(_flat(drafts)), issues)
     issues += conflicts + draft_conflicts
 
     chart = Chart(terminology, as_of)
@@ -151,7 +151,7 @@ def read(
     for reference, resource in drafted.items():
         others = chart.left_out["other-patient"]
         if resource_type(resource) == "MedicationRequest":
-            picked = wanted is None or reference in wanted
+            picked = wanted is None or reference.partition(_APART)[0] in wanted
             facts = _safely(
                 Reading(resource, reference),
                 chart,
@@ -165,6 +165,12 @@ def read(
             # One that is stopped or forbids its drug is an order all the same: the answer to it is silence.
             own = chart.left_out["other-patient"] == others
             other_orders |= own and not drugs and medications.names_a_medication(resource)
+            if (
+                own
+                and not drugs
+                and any(i.code == "unresolved-reference" and i.where == reference for i in issues)
+            ):
+                unread_orders.append(reference)
         elif resource_type(resource) in _OLD_ORDERS:
             text = f"{reference} is of an older FHIR version and was not read; MedicationRequest (R4) is."
             issues.append(Issue(Severity.WARNING, "unsupported-fhir-version", text, reference))
@@ -320,6 +326,41 @@ def _flat(drafts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         bundled = isinstance(one, Mapping) and resource_type(one) in ("Bundle", "Parameters")
         flat.extend(resources_of(one) if bundled else [one])
     return flat
+
+
+_APART = "~"
+"""Between the id of a draft and its number where several have the same id; no id of FHIR holds it."""
+
+
+def _apart(drafts: Iterable[Any]) -> list[Any]:
+    """The drafts, with those orders that share an id and are not the same told apart: each is judged.
+
+    No order is deleted by an id so told apart: nobody could say which one that is. A RequestGroup or CarePlan
+    is followed by the orders it contains.
+    """
+    found: list[Any] = []
+    seen: dict[tuple[str, str], list[Any]] = {}
+    for one in _with_contained(drafts):
+        if not isinstance(one, Mapping) or resource_type(one) != "MedicationRequest" or not resource_id(one):
+            found.append(one)
+            continue
+        alike = seen.setdefault((resource_type(one), resource_id(one)), [])
+        if one in alike:
+            continue
+        alike.append(one)
+        number = len(alike)
+        found.append(one if number == 1 else {**one, "id": f"{resource_id(one)}{_APART}{number}"})
+    return found
+
+
+def _with_contained(drafts: Iterable[Any]) -> Iterator[Any]:
+    for one in drafts:
+        yield one
+        if isinstance(one, Mapping) and resource_type(one) in ("RequestGroup", "CarePlan"):
+            contained = one.get("contained")
+            for number, order in enumerate(contained if isinstance(contained, list) else ()):
+                if isinstance(order, Mapping) and resource_type(order) == "MedicationRequest":
+                    yield {**order, "id": f"{resource_id(one) or 'group'}{_APART}{number}"}
 
 
 def _distinct(

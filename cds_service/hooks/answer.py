@@ -148,6 +148,7 @@ class CdsServices:
                 region=here.region,
                 pathway=here.pathway,
                 client=caller.client.id if caller.client else "",
+                server=request.fhir_server.rstrip("/").lower(),
                 silent=here.silent,
             ),
         )

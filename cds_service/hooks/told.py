@@ -72,7 +72,7 @@ class Memory(Protocol):
 
 @dataclass(frozen=True)
 class Occasion:
-    """The call that the cards answer. ``client`` is "" for one that is not known."""
+    """The call that the cards answer. ``client`` is "" where not known; then ``server`` stands for it."""
 
     service: str
     hook: str
@@ -80,6 +80,7 @@ class Occasion:
     region: str
     pathway: str
     client: str = ""
+    server: str = field(default="", repr=False)
     silent: bool = False
 
 
@@ -107,7 +108,7 @@ class Telling:
 
     def sort_out(self, cards: Sequence[Any], occasion: Occasion) -> Sorted:
         """The cards of a call, divided; what each said is remembered either way."""
-        patient = patient_hash(self.key, occasion.client, occasion.patient_id)
+        patient = patient_hash(self.key, occasion.client or occasion.server, occasion.patient_id)
         now = self.now()
         held = [] if occasion.silent else self._overridden(cards, patient, now)
         shown = [] if occasion.silent else [card for card in cards if not any(card is one for one in held)]
@@ -139,13 +140,13 @@ class Telling:
         )
 
 
-def patient_hash(key: bytes, client: str, patient_id: str) -> str:
+def patient_hash(key: bytes, origin: str, patient_id: str) -> str:
     """The patient as the store knows them: HMAC-SHA256, in hex.
 
-    The client is part of it, since two hospitals may have given the same id to different people; the address
-    of the FHIR server is not, since one client may name it in several ways.
+    ``origin`` is the client, or the FHIR server that one without an entry names: two hospitals may have given
+    the same id to different people.
     """
-    return hmac.new(key, json.dumps([client, patient_id]).encode(), hashlib.sha256).hexdigest()
+    return hmac.new(key, json.dumps([origin, patient_id]).encode(), hashlib.sha256).hexdigest()
 
 
 def _gravity(indicator: str) -> int:

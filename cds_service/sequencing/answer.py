@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from cds_service.knowledge.types import Knowledge
 from cds_service.patient.types import PatientState, Unknown
 from cds_service.record import MYELOMA, ClinicalRecord
@@ -46,7 +48,9 @@ def answer(
         if clashes:
             return Answer(conflicts=clashes, ordered=ordered)
         if record.unread_orders and (state.lines or state.progressions):
-            return Answer(missing=(Unknown(UNREAD_ORDER, ""),))
+            # Another order that is not read is another finding; its id is nobody's business but the chart's.
+            unread = sha256("\n".join(record.unread_orders).encode()).hexdigest()[:12]
+            return Answer(missing=(Unknown(f"{UNREAD_ORDER}:{unread}", ""),))
         if record.drafts or record.other_orders:
             # An order that fits, or one of another kind; but what could not be checked is no order that fits.
             if unchecked := _unchecked(record, state, knowledge):

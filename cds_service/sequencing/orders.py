@@ -82,7 +82,7 @@ def conflicts(
     region: str,
     knowledge: Knowledge,
 ) -> Iterator[Conflict]:
-    """Every clash of what is selected, one for each drug however often it is drafted, the gravest first.
+    """Every clash of what is selected, each once however often its drug is drafted, the gravest first.
 
     ``evaluator`` asks of ``state`` in ``region``.
     """
@@ -136,13 +136,13 @@ def _by_drug(
             continue
         treats = draft.reference in against
         part = regimen if regimen and treats and draft.drug in regimen.components else None
-        conflict = _conflict(draft, state, evaluator, knowledge, treats=treats, part_of=part)
-        if conflict is not None:
+        found = _clashes(draft, state, evaluator, knowledge, treats=treats, part_of=part)
+        if found:
             told.add(draft.drug)
-            yield conflict
+            yield from found
 
 
-def _conflict(
+def _clashes(
     draft: DrugFact,
     state: PatientState,
     evaluator: Evaluator,
@@ -150,8 +150,8 @@ def _conflict(
     *,
     treats: bool,
     part_of: Regimen | None,
-) -> Conflict | None:
-    """The gravest clash of one draft: allergy or contraindication, refractoriness, its class, intolerance.
+) -> list[Conflict]:
+    """What bars the drug, each reason apart; else its gravest clash: refractoriness, its class, intolerance.
 
     One that does not treat the myeloma (``treats`` False) can injure all the same, and no more than that.
     """
@@ -165,6 +165,7 @@ def _conflict(
         by: tuple[str, ...],
         certainty: str = "",
         more: Mapping[str, Text | str] | None = None,
+        bar: str = "",
     ) -> Conflict:
         values: dict[str, Text | str] = {"drug": drug.name, **(more or {})}
         if certainty:
@@ -176,38 +177,38 @@ def _conflict(
             told = sentence(definitions, "conflict", f"{words}-in-regimen", **values)
         critical = code == "contraindicated"
         return Conflict(
-            draft.drug, draft.reference, critical, code, text, certainty, None, by, in_regimen=told
+            draft.drug, draft.reference, critical, code, text, certainty, None, by, in_regimen=told, bar=bar
         )
 
+    code = "contraindicated"
+    bars = []
     if draft.drug in state.allergic:
-        return conflict("contraindicated", "allergy", state.allergic[draft.drug])
+        bars.append(conflict(code, "allergy", state.allergic[draft.drug], bar="allergy"))
     for caution in knowledge.cautions(draft.drug):
         if caution.bars and caution.when is not None:
             outcome = evaluator.ask(caution.when)
             if outcome.value:
-                return conflict(
-                    "contraindicated", "contraindicated", outcome.derived_from, more={"text": caution.text}
-                )
-    if not treats or not excludes_by_refractoriness(draft.drug, knowledge):
-        return None
-    for stop, outcome in stops_of_drug(draft.drug, evaluator, knowledge):
-        return conflict(stop.code, "contraindicated", outcome.derived_from, more={"text": stop.text})
+                more = {"text": caution.text}
+                bars.append(conflict(code, code, outcome.derived_from, more=more, bar=caution.concept))
+    judged = treats and excludes_by_refractoriness(draft.drug, knowledge)
+    for stop, outcome in stops_of_drug(draft.drug, evaluator, knowledge) if judged else ():
+        more = {"text": stop.text}
+        bars.append(conflict(stop.code, code, outcome.derived_from, more=more, bar=stop.id))
+    if bars or not judged:
+        return bars
     if own is not None and own.status is Status.REFRACTORY:
         code = "refractory-component"
-        return conflict(code, code, own.derived_from, own.certainty.value)
+        return [conflict(code, code, own.derived_from, own.certainty.value)]
     for find, wording in ((refractory_siblings, "refractory-class"), (unsettled_siblings, "unsettled-class")):
         for class_key, other in find(draft.drug, state, knowledge):
             if not other.given:
                 continue  # charted, and not known to have been given at all: no clash to stop an order with
-            more = {
-                "other": knowledge.drugs[other.drug].name,
-                "class": knowledge.classes[class_key].name,
-            }
+            more = {"other": knowledge.drugs[other.drug].name, "class": knowledge.classes[class_key].name}
             certainty = other.certainty.value if other.status is Status.REFRACTORY else ""
-            return conflict("refractory-class", wording, other.derived_from, certainty, more)
+            return [conflict("refractory-class", wording, other.derived_from, certainty, more)]
     if draft.drug in state.intolerant:
-        return conflict("intolerance", "intolerance", state.intolerant[draft.drug])
-    return None
+        return [conflict("intolerance", "intolerance", state.intolerant[draft.drug])]
+    return []
 
 
 # ---- the label --------------------------------------------------------------------------------------------

@@ -190,8 +190,9 @@ class Ordered:
 class Conflict:
     """A draft order, or the regimen that the drafts make up, that clashes with the patient's state.
 
-    One entry for a drug however often it is drafted. ``regimen`` is set where the clash is the regimen's as a
-    whole; ``drug`` is then the one that defines it.
+    One entry for a drug and a reason, however often it is drafted; ``bar`` names the contraindication, so
+    that another one of the same drug is another finding. ``regimen`` is set where the clash is the regimen's
+    as a whole; ``drug`` is then the one that defines it.
     """
 
     drug: str
@@ -204,6 +205,9 @@ class Conflict:
     derived_from: tuple[str, ...] = ()
     regimen: str = ""
     in_regimen: Text | None = None  # the reason told of the regimen that the drafts make up
+    bar: str = (
+        ""  # "allergy", the concept of a caution that bars, the id of a hard stop; "" for other clashes
+    )
 
 
 @dataclass(frozen=True)

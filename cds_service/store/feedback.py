@@ -87,6 +87,7 @@ def overrides_of(
         select(card.c.uuid, card.c.finding, card.c.indicator, feedback.c.outcome, feedback.c.happened_at)
         .join_from(card, feedback, feedback.c.card == card.c.uuid)
         .where(
+            feedback.c.service == card.c.service,
             card.c.patient_hash == patient_hash,
             card.c.finding.in_(sorted(findings)),
             feedback.c.happened_at > since,

@@ -47,7 +47,8 @@ def _told(cards: list[dict[str, Any]]) -> str:
     parts = []
     for card in cards:
         kind, _, finding = card["extension"][EXTENSION]["finding"].partition("|")
-        told = " ".join(sorted(finding.split(",")))
+        # Which contraindication it was stands behind the drug.
+        told = " ".join(sorted({one.partition("/")[0] for one in finding.split(",")}))
         parts.append(f"{card['indicator']} {told}" if kind == "order-conflict" else kind)
     return "; ".join(parts)
 

@@ -47,7 +47,7 @@ def test_an_item_is_kept_as_it_was_read(database: Database) -> None:
 def test_no_clock_of_a_client_reaches_into_the_future(
     database: Database, at: datetime | None, happened: datetime
 ) -> None:
-    keep_feedback(database, "s", [FeedbackItem("c1", "overridden", at)], NOW)
+    keep_feedback(database, "rrmm-order-sign", [FeedbackItem("c1", "overridden", at)], NOW)
     (row,) = rows(database)
     assert (row.outcome_at, row.happened_at) == (at, happened)
 
@@ -125,7 +125,7 @@ def test_a_card_is_kept_as_it_was_told_and_once(database: Database) -> None:
 )
 def test_which_overrides_count(database: Database, case: str, items: list[Any], found: int) -> None:
     # Feedback first: a card may be written later than the feedback on it comes.
-    keep_feedback(database, "s", items, NOW + 2 * HOUR)
+    keep_feedback(database, "rrmm-order-sign", items, NOW + 2 * HOUR)
     keep_cards(
         database,
         [

@@ -51,7 +51,7 @@ def memory_over(database: Database, unknown: Counting, **limits: float) -> Store
 
 def test_overrides_are_found(database: Database) -> None:
     keep_cards(database, [told("c1")])
-    keep_feedback(database, "s", [overridden("c1")], NOW)
+    keep_feedback(database, "rrmm-order-sign", [overridden("c1")], NOW)
     unknown = Counting()
     found = memory_over(database, unknown, lookup_s=60).overrides(PATIENT, {FINDING}, NOW - HOUR)
     assert [one.finding for one in found] == [FINDING]
