@@ -65,7 +65,9 @@ def asked_in(body: Any) -> tuple[Mapping[str, Any], tuple[Placed, ...]]:
     The body is a Bundle, which may have a member ``assertions``; ``{"bundle": ..., "assertions": [...]}``; or
     Parameters with one Bundle and any number of parameters named ``assertion``, each an Observation as
     ``resource`` or a ``valueString`` "refractory:lenalidomide=false". A member ``assertions`` is read
-    wherever in these it stands. Raises BadRequest where a parameter has no name by which it could be told what it is.
+    wherever in these it stands.
+
+    Raises BadRequest where a parameter has no name by which it could be told what it is.
     """
     if isinstance(body, dict) and "resourceType" not in body and isinstance(body.get("bundle"), dict):
         return bundle_in(body["bundle"]), (*_listed(body), *_within(body["bundle"], "/bundle"))

@@ -77,7 +77,7 @@ def _read(reading: Reading, chart: Chart, question: AssertedQuestion) -> tuple[A
 
 
 def _set_aside(reading: Reading) -> str:
-    """Why an assertion cannot be taken as it stands: FHIR lets no unknown modifier be passed over; else ""."""
+    """Why an assertion cannot be taken as it stands: FHIR forbids to pass over a modifier; else ""."""
     components = reading.objects(reading.data, "component") if "component" in reading.data else []
     for node in (reading.data, *components):
         if node.get("modifierExtension"):

@@ -273,8 +273,8 @@ class Terminology:
     def asserted_drug(self, concept: Concept, *, on: date | None = None) -> str:
         """The one drug, of those judged, that our code and the other codes and words name; "" if not one.
 
-        Words beside a code that name another drug or deny this one make it none; without a code the words must
-        be its name alone.
+        Words beside a code that name another drug or deny this one make it none; without a code the words
+        must be its name alone.
         """
         own = self._assertions.drugs(concept)
         others = {match.drug for match in self.drugs(concept, on=on)} & self._judged

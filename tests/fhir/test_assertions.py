@@ -226,6 +226,10 @@ def _freeing(text: str, answer: str = "not-refractory") -> dict[str, Any]:
     return {"valueCodeableConcept": {**own(answer), "text": text}}
 
 
+def _displayed(answer: str, display: str) -> dict[str, Any]:
+    return {"valueCodeableConcept": {"coding": [own(answer)["coding"][0] | {"display": display}]}}
+
+
 def _of_drug(concept: dict[str, Any]) -> dict[str, Any]:
     return {"component": [{"code": own("drug"), "valueCodeableConcept": concept}]}
 
@@ -244,7 +248,7 @@ def _of_drug(concept: dict[str, Any]) -> dict[str, Any]:
         _freeing("disease progressing on lenalidomide: progressive disease"),
         _freeing("not refractory", "refractory"),
         _freeing("malattia non refrattaria", "refractory"),
-        {"valueCodeableConcept": {"coding": [own("not-refractory")["coding"][0] | {"display": "refractory"}]}},
+        _displayed("not-refractory", "refractory"),
         {"component": [{"code": {"text": "drug"}, "valueString": "not daratumumab, lenalidomide"}]},
         _of_drug({"text": "not daratumumab, lenalidomide"}),
         _of_drug({"text": "lenalidomide was not the drug"}),
