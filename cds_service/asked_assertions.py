@@ -7,6 +7,7 @@ JSON Pointer; no value is repeated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,7 +15,7 @@ from typing import Any
 
 from cds_service.asked import FIRST_DAY, bundle_in
 from cds_service.errors import BadRequest, Fault
-from cds_service.fhir.assertions import read_alone
+from cds_service.fhir.assertions import NAMELESS, read_alone
 from cds_service.knowledge.asserting import Assertable, AssertedQuestion, assertable
 from cds_service.knowledge.references import nearest
 from cds_service.knowledge.types import Knowledge
@@ -24,6 +25,8 @@ from cds_service.terminology import Concept, Terminology
 CODE = "bad-assertion"
 _MEMBERS = ("what", "value", "on")
 _NAMES = ("assertion", "assertions")
+_DIGITS = re.compile(r"[0-9]{1,9}")  # longer is no number that could be meant, and none that int() may refuse
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")  # a week date is as long
 _MOST = 100  # nobody asserts more of one patient; a body may hold any number
 
 Placed = tuple[str, Any]
@@ -41,13 +44,19 @@ class Given:
     def require_read(self, record: ClinicalRecord) -> None:
         """Each Observation must have been read with the chart: another patient's would say nothing."""
         read = {one.reference for one in record.assertions}
+        unread = {one.where for one in record.issues if one.code == "unread-assertion"}
         faults = [
-            Fault("is an assertion of another patient than the one assessed", place)
+            Fault(
+                f"is no assertion that can be read: {NAMELESS}"
+                if reference in unread
+                else "is an assertion of another patient than the one assessed",
+                place,
+            )
             for reference, place in self.places.items()
             if reference not in read
         ]
         if faults:
-            raise BadRequest("An assertion is of another patient.", *faults, code=CODE)
+            raise BadRequest("An assertion is of another patient, or of nobody known.", *faults, code=CODE)
 
 
 def asked_in(body: Any) -> tuple[Mapping[str, Any], tuple[Placed, ...]]:
@@ -55,30 +64,44 @@ def asked_in(body: Any) -> tuple[Mapping[str, Any], tuple[Placed, ...]]:
 
     The body is a Bundle, which may have a member ``assertions``; ``{"bundle": ..., "assertions": [...]}``; or
     Parameters with one Bundle and any number of parameters named ``assertion``, each an Observation as
-    ``resource`` or a ``valueString`` "refractory:lenalidomide=false".
+    ``resource`` or a ``valueString`` "refractory:lenalidomide=false". A member ``assertions`` is read
+    wherever in these it stands.
+
+    Raises BadRequest where a parameter has no name by which it could be told what it is.
     """
     if isinstance(body, dict) and "resourceType" not in body and isinstance(body.get("bundle"), dict):
-        return bundle_in(body["bundle"]), _listed(body)
-    bundle = bundle_in(body)
-    if body["resourceType"] == "Bundle":
-        return bundle, _listed(body)
-    placed: list[Placed] = []
-    for number, one in enumerate(body["parameter"]):
-        if isinstance(one, dict) and one.get("name") in _NAMES:
+        return bundle_in(body["bundle"]), (*_listed(body), *_within(body["bundle"], "/bundle"))
+    return bundle_in(body), _within(body, "")
+
+
+def _within(body: Mapping[str, Any], at: str) -> tuple[Placed, ...]:
+    """What is asserted in a Bundle or Parameters, which stands at ``at`` in the body."""
+    placed: list[Placed] = [*_listed(body, at)]
+    faults: list[Fault] = []
+    for number, one in enumerate(body["parameter"] if body["resourceType"] == "Parameters" else ()):
+        place = f"{at}/parameter/{number}"
+        name = one.get("name") if isinstance(one, dict) else None
+        resource = one.get("resource") if isinstance(one, dict) else None
+        if isinstance(resource, dict) and resource.get("resourceType") == "Bundle":
+            placed += _listed(resource, f"{place}/resource")
+        elif not isinstance(name, str):
+            faults.append(Fault("must have a name, as text", f"{place}/name" if name is not None else place))
+        elif name.strip().casefold() in _NAMES:
             member = "resource" if "resource" in one else "valueString"
             raw = one.get(member)
-            raw = short_form(raw) if isinstance(raw, str) else raw
-            placed.append((f"/parameter/{number}/{member}", raw))
-    return bundle, tuple(placed)
+            placed.append((f"{place}/{member}", short_form(raw) if isinstance(raw, str) else raw))
+    if faults:
+        raise BadRequest("A parameter has no name.", *faults, code=CODE)
+    return tuple(placed)
 
 
-def _listed(body: Mapping[str, Any]) -> tuple[Placed, ...]:
+def _listed(body: Mapping[str, Any], at: str = "") -> tuple[Placed, ...]:
     given = body.get("assertions")
     if given is None:
         return ()
     if not isinstance(given, list):
-        raise BadRequest("assertions is no list.", Fault("must be a list", "/assertions"), code=CODE)
-    return tuple((f"/assertions/{number}", one) for number, one in enumerate(given))
+        raise BadRequest("assertions is no list.", Fault("must be a list", f"{at}/assertions"), code=CODE)
+    return tuple((f"{at}/assertions/{number}", one) for number, one in enumerate(given))
 
 
 def short_form(text: str) -> dict[str, Any]:
@@ -169,9 +192,11 @@ class _Reading:
 
     def _value(self, question: AssertedQuestion, raw: Any, place: str) -> str:
         if not question.answers:
-            text = str(raw) if isinstance(raw, int | str) and not isinstance(raw, bool) else ""
-            if text.isascii() and text.isdigit() and question.least <= int(text) <= question.most:
-                return str(int(text))
+            number = raw if isinstance(raw, int) and not isinstance(raw, bool) else None
+            if isinstance(raw, str) and _DIGITS.fullmatch(raw):
+                number = int(raw)
+            if number is not None and question.least <= number <= question.most:
+                return str(number)
             self._fault(f"must be a whole number from {question.least} to {question.most}", place, "value")
             return ""
         keys = [one.key for one in question.answers]
@@ -189,7 +214,7 @@ class _Reading:
         if raw is None:
             return self._as_of
         try:
-            day = date.fromisoformat(raw) if isinstance(raw, str) and len(raw) == len("YYYY-MM-DD") else None
+            day = date.fromisoformat(raw) if isinstance(raw, str) and _DAY.fullmatch(raw) else None
         except ValueError:
             day = None
         if day is None:

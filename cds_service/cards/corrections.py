@@ -87,7 +87,7 @@ class Corrections:
         for unknown in unknowns if recipient.subject else ():
             for said in self._settling(unknown, asked):
                 if said.assertions not in told and self._settles(said, unknown, asked):
-                    note = self._say("note/answers", asked, what=unknown.would_settle.rstrip("."))
+                    note = self._say("note/answers", asked, what=self._left_open(said, asked))
                     told[said.assertions] = self._suggestion(said, note, asked)
         return list(told.values())
 
@@ -205,6 +205,12 @@ class Corrections:
             "extension": {EXTENSION: {"assertions": [f"{what}={value}" for what, value in said.assertions]}},
         }
 
+    def _left_open(self, said: _Said, asked: _Asked) -> str:
+        """The question that was open; of a choice that also says why a drug was stopped, its last."""
+        kind, _, drug = said.assertions[-1][0].partition(":")
+        values = {"drug": self._drug_name(drug, asked)} if drug else {}
+        return self._say(f"note/about-{kind}", asked, **values)
+
     def _action(self, what: str, value: str, note: str, asked: _Asked) -> dict[str, Any]:
         question = self._known.question_of(what)
         answer = question.answer(value)
@@ -249,7 +255,7 @@ class Corrections:
             resource["component"] = [named]
         if based := self._rests_on(what, asked):
             resource["derivedFrom"] = [{"reference": one} for one in based]
-        version = self._say("note/derived-by", asked, version=self._knowledge.version.version)
+        version = self._say("note/offered-by", asked, version=self._knowledge.version.version)
         resource["note"] = [{"text": f"{note.rstrip('.')}. {version}"}]
         return resource
 

@@ -181,7 +181,10 @@ SLOTS |= {
     "corrections/note/answers": frozenset({"what"}),
     "corrections/note/not-tolerated": frozenset({"drug"}),
     "corrections/note/no-choice": frozenset(),
-    "corrections/note/derived-by": frozenset({"version"}),
+    "corrections/note/about-refractory": frozenset({"drug"}),
+    "corrections/note/about-prior-lines": frozenset(),
+    "corrections/note/about-disease-status": frozenset(),
+    "corrections/note/offered-by": frozenset({"version"}),
 }
 
 # The same of what is published as FHIR: cds_service/publish/.

@@ -19,6 +19,7 @@ from cds_service.record import Assertion, Severity
 from cds_service.terminology import Terminology
 
 WITHDRAWN = ("entered-in-error", "cancelled")
+NAMELESS = "it does not name its patient, and there is more than one"
 _FUTURE = "it is dated after the evaluation date"
 
 
@@ -53,6 +54,10 @@ def read_alone(
 
 
 def _read(reading: Reading, chart: Chart, question: AssertedQuestion) -> tuple[Assertion | None, str]:
+    if chart.others and not chart.names_its_patient(reading):
+        return None, NAMELESS
+    if why := _set_aside(reading):
+        return None, why
     span, future = when(reading, chart)
     if future:
         return None, _FUTURE
@@ -65,10 +70,21 @@ def _read(reading: Reading, chart: Chart, question: AssertedQuestion) -> tuple[A
             return None, "it does not name one drug that is judged for refractoriness"
     value = _value(reading, chart, question)
     if not value:
-        return None, "its value is none of the answers"
+        return None, "its value is none of the answers, or its words or unit contradict it"
     what = f"{question.what}:{drug}" if drug else question.what
     moment, rests_on = _moment(reading), _rests_on(reading)
     return Assertion(reading.reference, what, value, span.earliest, moment, rests_on), ""
+
+
+def _set_aside(reading: Reading) -> str:
+    """Why an assertion cannot be taken as it stands: FHIR forbids to pass over a modifier; else ""."""
+    components = reading.objects(reading.data, "component") if "component" in reading.data else []
+    for node in (reading.data, *components):
+        if node.get("modifierExtension"):
+            return "it carries a modifierExtension, which may turn its meaning round"
+        if node.get("dataAbsentReason"):
+            return "it says of its value that it is absent"
+    return ""
 
 
 def _drug(reading: Reading, chart: Chart) -> str:
@@ -94,8 +110,10 @@ def _value(reading: Reading, chart: Chart, question: AssertedQuestion) -> str:
     numbers = numbers_of(reading, reading.data) or []
     if len(numbers) != 1:
         return ""
-    number, _, comparator = numbers[0]
-    whole = number == int(number) and not comparator and question.least <= number <= question.most
+    number, units, comparator = numbers[0]
+    counted = all(one.strip().strip("{}").casefold() in question.units for one in units)
+    whole = counted and number == int(number) and not comparator
+    whole = whole and question.least <= number <= question.most
     return str(int(number)) if whole else ""
 
 

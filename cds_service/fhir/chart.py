@@ -62,6 +62,7 @@ class Chart:
         self._own: frozenset[str] = frozenset()  # ids and URLs of the patient
         self._identifiers: frozenset[tuple[str, str]] = frozenset()
         self._strays: frozenset[str] = frozenset()  # subjects that nothing names, taken as the patient's
+        self.others = False  # whether another patient is in the data too
         self._any_patient = True  # nobody named a patient, and no resource did
 
     # ---- names -------------------------------------------------------------------------------------------
@@ -124,10 +125,12 @@ class Chart:
                     strays.add(text)
                 else:
                     others = others or local_part(text).rpartition("/")[0].lower() in ("", "patient")
+        self.others = others and not self._any_patient
         if not strays or self._any_patient:
             return None
         named_so = any(one.lower().startswith("urn:") for one in self._own)
         if others or named_so or len(strays) > 1:
+            self.others = True
             text = "Some resources belong to a subject that did not come along; they were left out."
             return Issue(Severity.WARNING, "unknown-subject", text)
         self._strays = frozenset(strays)
@@ -144,6 +147,21 @@ class Chart:
             reading.repaired(f"{key}: a list where one value belongs")
             return all(self._names_own(reading, entry) for entry in node)
         return self._names_own(reading, node)
+
+    def names_its_patient(self, reading: Reading) -> bool:
+        """Whether the subject of a resource that is the patient's own says whose it is."""
+        nodes = reading.nodes(
+            {"subject": [reading.data.get("subject", reading.data.get("patient"))]}, "subject"
+        )
+        flat = [one for node in nodes for one in (node if isinstance(node, list) else [node])]
+        return bool(flat) and all(
+            subject_text(one)
+            or (
+                isinstance(one, Mapping)
+                and self._identifiers.intersection(_identifiers(one.get("identifier")))
+            )
+            for one in flat
+        )
 
     def _names_own(self, reading: Reading, node: Any) -> bool:
         text = subject_text(node)

@@ -47,6 +47,7 @@ class AssertedQuestion:
     least: int = 0
     most: int = 0
     also: Code | None = None
+    units: tuple[str, ...] = ()  # in which the number may be counted
 
     def answer(self, key: str) -> AssertedAnswer | None:
         """The answer of a key."""
@@ -113,4 +114,5 @@ def _question(raw: Mapping[str, Any]) -> AssertedQuestion:
         numbers.get("least", 0),
         numbers.get("most", 0),
         Code(**raw["question"]) if "question" in raw else None,
+        tuple(numbers.get("units", ())),
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-from cds_service.knowledge.asserting import AssertedQuestion, assertable
+from cds_service.knowledge.asserting import INTOLERANT, AssertedQuestion, assertable
 from cds_service.knowledge.types import Knowledge
 from cds_service.record import DiagnosisStatus, Purpose, StopReason
 from cds_service.terminology import findings
@@ -242,19 +242,52 @@ class Terminology:
         return self._assertions.question(concept)
 
     def asserted_answer(self, question: AssertedQuestion, concept: Concept) -> str:
-        """The key of the answer to such a question; "" where it is none of its answers."""
-        return self._assertions.answer(question, concept)
+        """The key of the answer to such a question; "" if it is none, or if its words contradict it."""
+        key = self._assertions.answer(question, concept)
+        texts = (concept.text, *self._assertions.displays(concept))
+        return "" if key and any(self._contradicts(question, key, text) for text in texts if text) else key
+
+    def _contradicts(self, question: AssertedQuestion, key: str, text: str) -> bool:
+        """Whether the words beside an answer's code say another answer."""
+        words = self._context.words(text)
+        mentions = self._assertions.answers_named(question, words)
+        judged = self._context.judge(words, mentions)
+        for mention, how in zip(mentions, judged, strict=True):
+            if (mention.value == key) is not (how in (Said.SAID, Said.PAST)):
+                return True
+        if any(mention.value == key for mention in mentions):
+            return False
+        response = self.response(Concept((), text))
+        failing = response is not None and (response.progression or response.no_response)
+        gravest = key == question.answers[0].key
+        if question.what == INTOLERANT:
+            return not gravest and self.stop_reason(Concept((), text)) is StopReason.TOXICITY
+        if gravest:
+            return not failing and any(word.text in self._context.denying_words for word in words)
+        return failing
 
     def names_asserted_drug(self, concept: Concept) -> bool:
         """Whether a component holds the drug of an assertion."""
         return self._assertions.is_drug(concept)
 
     def asserted_drug(self, concept: Concept, *, on: date | None = None) -> str:
-        """The one drug, of those judged, that our code and the other codes and words name; "" if not one."""
+        """The one drug, of those judged, that our code and the other codes and words name; "" if not one.
+
+        Words beside a code that name another drug or deny this one make it none; without a code the words
+        must be its name alone.
+        """
         own = self._assertions.drugs(concept)
         others = {match.drug for match in self.drugs(concept, on=on)} & self._judged
         named = own | others
-        return next(iter(named)) if len(named) == 1 else ""
+        if len(named) != 1:
+            return ""
+        drug = next(iter(named))
+        texts = [text for text in (concept.text, *(coding.display for coding in concept.codings)) if text]
+        if any(self._drugs.speaks_against(text, drug) for text in texts):
+            return ""
+        coded = bool(own) or any(match.how == "code" for match in self.drugs(concept, on=on))
+        # Without a code the words alone say it: "not that one, lenalidomide" must not free lenalidomide.
+        return drug if coded or any(self._drugs.named_alone(text) for text in texts) else ""
 
     def told_in_report(self, text: str) -> tuple[tuple[str, bool], ...]:
         """Comorbidities that a report speaks of in passing, each with whether it is there."""

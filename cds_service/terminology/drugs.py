@@ -155,6 +155,24 @@ class Drugs:
         words = self._context.words(text)
         return {m.value.drug for m in self._words.mentions(words) if isinstance(m.value, _Named)}
 
+    def named_alone(self, text: str) -> bool:
+        """Whether a text is names of drugs and nothing else; of a single word, it is for what it is read."""
+        words = self._context.words(text)
+        mentions = [m for m in self._words.mentions(words) if isinstance(m.value, _Named)]
+        return len(words) == 1 or sum(m.last - m.first + 1 for m in mentions) == len(words)
+
+    def speaks_against(self, text: str, drug: str) -> bool:
+        """Whether a text names another drug than this one, or denies or doubts this one."""
+        words = self._context.words(text)
+        mentions = [m for m in self._words.mentions(words) if isinstance(m.value, _Named)]
+        judged = self._context.judge(words, mentions)
+        return any(
+            how not in (Said.SAID, Said.PAST)
+            or (mention.value.drug != drug and not _more_telling(drug, mention.value.drug))
+            for mention, how in zip(mentions, judged, strict=True)
+            if isinstance(mention.value, _Named)
+        )
+
     def one_off_in(self, text: str) -> str:
         """The drug given by a single infusion (CAR-T) that a text names, or ""."""
         return next(iter(sorted(self._drugs_named(text) & self._one_off)), "")

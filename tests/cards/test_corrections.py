@@ -221,6 +221,25 @@ def test_in_italian() -> None:
     ]
     resource = chart.for_unknowns()[0]["actions"][0]["resource"]
     assert resource["code"]["text"] == "refrattarietà del mieloma a un farmaco"
+    text = resource["note"][0]["text"]
+    assert (
+        "lasciava aperto: se la malattia è refrattaria a lenalidomide. Proposto da myeloma-cds, conosc"
+        in text
+    )
+
+
+def test_italian_gives_no_drug_a_gender() -> None:
+    not_borne = noted(OPEN_STOP, language="it").for_unknowns()[2]
+    assert not_borne["label"] == "Registra: intolleranza a lenalidomide, malattia non refrattaria al farmaco"
+    assert not_borne["actions"][0]["description"].endswith(": lenalidomide, intolleranza")
+    chart = noted("2024-03-01..2024-05-01 bortezomib, stopped: toxicity\n", language="it")
+    (tolerated,) = chart.for_drug("bortezomib")
+    assert tolerated["label"] == "Registra: buona tolleranza a bortezomib"
+    assert "bortezomib: sospensione per tossicità" in tolerated["actions"][0]["resource"]["note"][0]["text"]
+
+
+def _note(suggestion: Resource) -> str:
+    return str(suggestion["actions"][0]["resource"]["note"][0]["text"])
 
 
 def test_the_observation_says_what_it_corrects_of_whom_and_by_which_knowledge() -> None:
@@ -230,8 +249,11 @@ def test_the_observation_says_what_it_corrects_of_whom_and_by_which_knowledge() 
     assert resource["status"] == "final"
     assert resource["encounter"] == {"reference": "Encounter/e1"}
     (note,) = resource["note"]
-    assert "the day of the last dose of lenalidomide" in note["text"]
-    assert KNOWLEDGE.version.version in note["text"]
+    version = KNOWLEDGE.version.version
+    assert note["text"] == (
+        "Recorded by a clinician through a suggestion; it answers what the chart left open: whether the "
+        f"disease is refractory to lenalidomide. Offered by myeloma-cds, knowledge {version}."
+    )
     (component,) = resource["component"]
     drug = component["valueCodeableConcept"]
     assert drug["text"] == "lenalidomide"
@@ -262,6 +284,7 @@ def test_when_the_disease_progressed_is_answered_by_its_status_in_a_standard_cod
         ("http://snomed.info/sct", "359746009"),
     ]
     assert "display" not in progressing["actions"][0]["resource"]["valueCodeableConcept"]["coding"][0]
+    assert "left open: the status of the disease. Offered by" in _note(progressing)
     assert chart.after(progressing).needs_treatment_choice
     assert chart.after(progressing).drugs["daratumumab"].status is Status.REFRACTORY
     assert not chart.after(stable).needs_treatment_choice
@@ -290,6 +313,7 @@ def test_the_number_of_lines_from_those_known_up_to_three_more() -> None:
     assert labels(offered)[:2] == ["Record: 1 prior line of therapy", "Record: 2 prior lines of therapy"]
     assert [one["actions"][0]["resource"]["valueInteger"] for one in offered] == [1, 2, 3, 4]
     assert [chart.after(one).prior_lines for one in offered] == [1, 2, 3, 4]
+    assert "left open: the number of prior lines of therapy. Offered by" in _note(offered[0])
 
 
 def test_a_rise_that_nothing_confirms_is_answered_until_another_value_comes() -> None:

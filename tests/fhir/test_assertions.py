@@ -165,6 +165,11 @@ def test_what_is_not_understood_is_told_and_left_out(
         ({"valueInteger": None, "valueQuantity": {"value": 2.5}}, None),
         ({"valueInteger": None, "valueQuantity": {"value": 2, "comparator": ">="}}, None),
         ({"valueInteger": None, "valueString": "several"}, None),
+        ({"valueInteger": None, "valueString": "3 months"}, None),
+        ({"valueInteger": None, "valueQuantity": {"value": 3, "unit": "months"}}, None),
+        ({"valueInteger": None, "valueQuantity": {"value": 3, "code": "1", "unit": "months"}}, None),
+        ({"valueInteger": None, "valueQuantity": {"value": 3, "code": "{lines}", "unit": "Lines"}}, "3"),
+        ({"valueInteger": None, "valueQuantity": {"value": 3, "code": "1"}}, "3"),
     ],
 )
 def test_numbers_of_lines(terminology: Terminology, value: dict[str, Any], read_as: str | None) -> None:
@@ -211,3 +216,115 @@ def test_what_it_rests_on(terminology: Terminology) -> None:
     ]
     (told,) = record(terminology, with_(REFRACTORY, derivedFrom=based)).assertions
     assert told.rests_on == ("Observation/o1", "Observation/o2")
+
+
+MODIFIED = [{"url": "https://ehr.example.org/negated", "valueBoolean": True}]
+CODED_DRUG = {"coding": [{"system": "http://www.whocc.no/atc", "code": "L04AX04"}]}
+
+
+def _freeing(text: str, answer: str = "not-refractory") -> dict[str, Any]:
+    return {"valueCodeableConcept": {**own(answer), "text": text}}
+
+
+def _displayed(answer: str, display: str) -> dict[str, Any]:
+    return {"valueCodeableConcept": {"coding": [own(answer)["coding"][0] | {"display": display}]}}
+
+
+def _of_drug(concept: dict[str, Any]) -> dict[str, Any]:
+    return {"component": [{"code": own("drug"), "valueCodeableConcept": concept}]}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"modifierExtension": MODIFIED},
+        {"component": [{**REFRACTORY["component"][0], "modifierExtension": MODIFIED}]},
+        {"dataAbsentReason": {"text": "unknown"}},
+        {"component": [{**REFRACTORY["component"][0], "dataAbsentReason": {"text": "unknown"}}]},
+        _freeing("refractory"),
+        _freeing("malattia refrattaria"),
+        _freeing("Refractory to lenalidomide"),
+        _freeing("refrattaria"),
+        _freeing("disease progressing on lenalidomide: progressive disease"),
+        _freeing("not refractory", "refractory"),
+        _freeing("malattia non refrattaria", "refractory"),
+        _displayed("not-refractory", "refractory"),
+        {"component": [{"code": {"text": "drug"}, "valueString": "not daratumumab, lenalidomide"}]},
+        _of_drug({"text": "not daratumumab, lenalidomide"}),
+        _of_drug({"text": "lenalidomide was not the drug"}),
+        _of_drug({**CODED_DRUG, "text": "not lenalidomide"}),
+        _of_drug({**CODED_DRUG, "text": "daratumumab"}),
+    ],
+)  # fmt: skip
+def test_what_is_said_with_a_reserve_is_left_out_and_told(
+    terminology: Terminology, changed: dict[str, Any]
+) -> None:
+    told = record(terminology, with_(REFRACTORY, **changed))
+    assert told.assertions == ()
+    assert "unread-assertion" in [one.code for one in told.issues if one.where == "Observation/a1"]
+
+
+@pytest.mark.parametrize(
+    "what, value, text",
+    [
+        ("intolerance", "tolerated", "not tolerated"),
+        ("intolerance", "tolerated", "non tollerato"),
+        ("disease-status", "stable", "progressive disease"),
+        ("disease-status", "stable", "malattia in progressione"),
+        ("disease-status", "progression", "no progression"),
+    ],
+)
+def test_words_that_contradict_their_code(terminology: Terminology, what: str, value: str, text: str) -> None:
+    changed = with_(REFRACTORY, code=own(what), valueCodeableConcept={**own(value), "text": text})
+    if what == "disease-status":
+        del changed["component"]
+    assert record(terminology, changed).assertions == ()
+    plain = with_(changed, valueCodeableConcept=own(value))
+    assert [one.value for one in record(terminology, plain).assertions] == [value]
+
+
+@pytest.mark.parametrize(
+    "changed, value",
+    [
+        (_freeing("not refractory"), "not-refractory"),
+        (_freeing("malattia non refrattaria"), "not-refractory"),
+        (_freeing("Refractory disease", "refractory"), "refractory"),
+        (_freeing("see letter", "refractory"), "refractory"),
+        (_of_drug({**CODED_DRUG, "text": "lenalidomide 25 mg oral capsule"}), "refractory"),
+        (_of_drug({"text": "Revlimid (lenalidomide)"}), "refractory"),
+        ({"modifierExtension": []}, "refractory"),
+    ],
+)
+def test_words_that_agree_are_no_hindrance(
+    terminology: Terminology, changed: dict[str, Any], value: str
+) -> None:
+    (told,) = record(terminology, with_(REFRACTORY, **changed)).assertions
+    assert (told.what, told.value) == (TOLD.what, value)
+
+
+@pytest.mark.parametrize("subject", [None, {"display": "p1"}, {"identifier": {"value": "7"}}])
+def test_among_several_patients_it_must_name_its_own(terminology: Terminology, subject: Any) -> None:
+    nameless = with_(REFRACTORY, subject=subject)
+    alone = record(terminology, nameless)
+    assert [one.what for one in alone.assertions] == [TOLD.what]
+    for other in (
+        {"resourceType": "Patient", "id": "p2"},
+        {"resourceType": "Condition", "id": "c", "subject": {"reference": "Patient/p2"}},
+    ):
+        told = record(terminology, nameless, other)
+        assert told.assertions == ()
+        (issue,) = [one for one in told.issues if one.code == "unread-assertion"]
+        assert "does not name its patient" in issue.text
+        assert record(terminology, REFRACTORY, other).assertions == (TOLD,)
+
+
+def test_an_identifier_names_the_patient_too(terminology: Terminology) -> None:
+    number = {"system": "https://ehr.example.org/mrn", "value": "7"}
+    people = [PATIENT | {"identifier": [number]}, {"resourceType": "Patient", "id": "p2"}]
+    told = read(
+        [*people, with_(REFRACTORY, subject={"identifier": number})],
+        terminology,
+        as_of=AS_OF,
+        patient_id="p1",
+    )
+    assert told.assertions == (TOLD,)

@@ -166,6 +166,12 @@ def test_a_bundle_that_lacks_a_page_still_does(client: FlaskClient) -> None:
         (SHORT | {"on": "2026-05-12"}, "/assertions/0/on", "must lie between"),
         (SHORT | {"on": "2026-5-1"}, "/assertions/0/on", "must be a day"),
         (SHORT | {"on": 5}, "/assertions/0/on", "must be a day"),
+        (SHORT | {"on": "2026-W01-1"}, "/assertions/0/on", "must be a day"),
+        ({"what": "prior-lines", "value": "1" * 5000}, "/assertions/0/value", "whole number from 0 to 20"),
+        ({"what": "prior-lines", "value": "-1"}, "/assertions/0/value", "whole number from 0 to 20"),
+        (SHORT | {"what": "refractory:not X, lenalidomide"}, "/assertions/0/what", "must name a drug"),
+        (observation(modifierExtension=[{"url": "urn:x"}]), "/assertions/0", "modifierExtension"),
+        (observation(dataAbsentReason={"text": "x"}), "/assertions/0", "absent"),
         (SHORT | {"who": "x"}, "/assertions/0", "has a member that is unknown"),
         ({"resourceType": "Patient"}, "/assertions/0", "no Observation with a code"),
         (observation(code={"text": "refractoriness"}), "/assertions/0", "no Observation with a code"),
@@ -202,6 +208,54 @@ def test_every_fault_is_told_at_once_and_where_it_stands(client: FlaskClient) ->
     assert post(client, chart() | {"assertions": {}}).json["errors"][0]["pointer"] == "/assertions"
     many = post(client, chart() | {"assertions": [SHORT] * 101})
     assert many.json["errors"][0]["pointer"] == "/assertions/100"
+
+
+@pytest.mark.parametrize(
+    "parameter, pointer",
+    [
+        ({"name": ["assertion"], "valueString": "refractory:lenalidomide=true"}, "/parameter/1/name"),
+        ({"name": {}, "valueString": "refractory:lenalidomide=true"}, "/parameter/1/name"),
+        ({"valueString": "refractory:lenalidomide=true"}, "/parameter/1"),
+        ("refractory:lenalidomide=true", "/parameter/1"),
+    ],
+)
+def test_a_parameter_that_cannot_be_told_is_not_dropped(
+    client: FlaskClient, parameter: Any, pointer: str
+) -> None:
+    body = {"resourceType": "Parameters", "parameter": [{"name": "bundle", "resource": chart()}, parameter]}
+    answer = post(client, body)
+    assert answer.status_code == 400
+    assert answer.json["type"].endswith("#bad-assertion")
+    assert [one["pointer"] for one in answer.json["errors"]] == [pointer]
+
+
+def test_the_member_is_read_wherever_it_stands(client: FlaskClient) -> None:
+    inner = {"name": "bundle", "resource": chart()}
+    within = {"name": "bundle", "resource": chart() | {"assertions": [SHORT]}}
+    named = {"name": "Assertion", "valueString": "refractory:lenalidomide=true"}
+    for body in (
+        {"resourceType": "Parameters", "parameter": [inner], "assertions": [SHORT]},
+        {"resourceType": "Parameters", "parameter": [within]},
+        {"resourceType": "Parameters", "parameter": [inner, named]},
+        {"bundle": chart() | {"assertions": [SHORT]}},
+        {"bundle": {"resourceType": "Parameters", "parameter": [inner, named]}},
+    ):
+        assert asserted(post(client, body).json) == [TOLD]
+    wrong = {"resourceType": "Parameters", "parameter": [inner], "assertions": [5]}
+    assert post(client, wrong).json["errors"][0]["pointer"] == "/assertions/0"
+    wrong = {"bundle": {"resourceType": "Parameters", "parameter": [within], "assertions": {}}}
+    assert post(client, wrong).json["errors"][0]["pointer"] == "/bundle/assertions"
+
+
+def test_an_observation_without_subject_needs_a_chart_of_one_patient(client: FlaskClient) -> None:
+    bundle = chart()
+    bundle["entry"] = [*bundle["entry"], {"resource": {"resourceType": "Patient", "id": "another"}}]
+    query = f"as_of=2026-05-11&patient={PATIENT}"
+    refused = post(client, bundle | {"assertions": [observation(subject=None)]}, query)
+    assert refused.status_code == 400
+    (fault,) = refused.json["errors"]
+    assert fault["pointer"] == "/assertions/0" and "does not name its patient" in fault["detail"]
+    assert len(asserted(post(client, bundle | {"assertions": [observation()]}, query).json)) == 1
 
 
 def test_no_value_is_repeated_in_a_refusal(client: FlaskClient) -> None:
