@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"[^\W\d_]{6,}(?=\d)|[^\W_]+")  # a dose may stick to the name: "lenalidomide10mg"
 _CLAUSE_END = re.compile(r"[,;:.()\[\]{}→>!?\n]|\s[-–—]+\s|[–—]")
 _CONNECTORS = frozenset({"and", "or", "nor", "of", "any", "e", "ed", "o", "ne", "di", "del", "della"})
 _SHORT = 4  # below this length words are put together only where a hyphen or the phrase itself does so

@@ -188,3 +188,17 @@ def test_not_mapped(terminology: Terminology, case: str, concept: Concept) -> No
 )
 def test_cancer_drugs_by_their_kind(terminology: Terminology, concept: Concept, answer: bool) -> None:
     assert terminology.is_antineoplastic(concept) is answer
+
+
+@pytest.mark.parametrize(
+    ("text", "drug"),
+    [
+        ("lenalidomide10mg", "lenalidomide"),
+        ("LENALIDOMIDE25MG", "lenalidomide"),
+        ("Revlimid10mg", "lenalidomide"),
+        ("Darzalex1800mg", "daratumumab"),
+        ("Bortezomib3,5mg", "bortezomib"),
+    ],
+)
+def test_a_dose_that_sticks_to_the_name_hides_no_drug(terminology: Terminology, text: str, drug: str) -> None:
+    assert [match.drug for match in terminology.drugs(words(text))] == [drug]

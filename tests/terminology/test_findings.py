@@ -247,7 +247,7 @@ def test_endless_text_is_read_in_time(terminology: Terminology, text: str) -> No
     terminology.response(words(text))
     terminology.drugs(coded("", text, text=text))
     terminology.comorbidity(coded(ICD_10_CM, text, text=text))
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 60  # seconds on a busy machine; a blow-up takes hours
 
 
 @pytest.mark.parametrize(
