@@ -270,16 +270,18 @@ class Orders:
 
     def _description(self, regimen: Regimen, drug: Drug, schedules: _Schedules, language: str) -> str:
         name = drug.name.in_language(language)
+        # A drug given alone is no part of anything.
+        called = regimen.display if len(regimen.components) > 1 else ""
         if not schedules.first:
             return self._wording.text(
-                "phrases/order/create-without-dose", language, drug=name, regimen=regimen.display
+                "phrases/order/create-without-dose", language, drug=name, regimen=called
             )
         return self._wording.text(
             "phrases/order/create",
             language,
             drug=name,
             dose=self.doses_in_words(schedules.first, language),
-            regimen=regimen.display,
+            regimen=called,
             cycle=self.word("cycle", regimen.cycle, language),
             # A lower dose for the old stands here too: some clients show nothing but this.
             other=self._others(schedules, language, adjusted=schedules.chosen.adjustment is not None),
