@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from tests.shipped import KNOWLEDGE
 # that are always the same (tests/properties/untidy.py says how many).
 settings.register_profile("nightly", print_blob=True)
 settings.register_profile("mutation", derandomize=True, database=None)
+# The check of a commit has to say the same twice; `make test` and, at length, `make nightly` look for what is new.
+settings.register_profile("check", derandomize=True, database=None, print_blob=True)
+if os.environ.get("CDS_CI"):
+    settings.load_profile("check")
 
 
 @pytest.fixture(scope="session", autouse=True)
