@@ -15,7 +15,7 @@ from tests.shipped import KNOWLEDGE
 # that are always the same (tests/properties/untidy.py says how many).
 settings.register_profile("nightly", print_blob=True)
 settings.register_profile("mutation", derandomize=True, database=None)
-# The check of a commit has to say the same twice; `make test` and, at length, `make nightly` look for what is new.
+# The check of a commit has to say the same twice; `make test` and `make nightly` look for what is new.
 settings.register_profile("check", derandomize=True, database=None, print_blob=True)
 if os.environ.get("CDS_CI"):
     settings.load_profile("check")
