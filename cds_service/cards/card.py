@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from cds_service.cards.names import EXTENSION, TOPICS
 from cds_service.cards.orders import Recipient
-from cds_service.cards.references import address_of, reference_to
+from cds_service.cards.references import reference_to
 from cds_service.cards.telling import Telling
 from cds_service.knowledge.types import Pathway, Source
 from cds_service.patient.types import PatientState
@@ -98,7 +98,7 @@ class Card(Telling):
         title = self._in_language(pathway.title) if pathway else source.document
         return {
             "label": self._text("phrases/basis/source", title=title, version=self._knowledge.version.version),
-            "url": address_of(source) or f"{self._means.base_url}/about",
+            "url": source.address or f"{self._means.base_url}/about",
             "topic": {
                 "system": TOPICS,
                 "code": topic["code"],
@@ -113,7 +113,7 @@ class Card(Telling):
             return None, Source()
         parts = (self._knowledge.pathways.get(key) for key in pathway.sources)
         sources = [pathway.cited, *(part.cited for part in parts if part is not None)]
-        return pathway, next((s for s in sources if address_of(s)), pathway.cited)
+        return pathway, next((s for s in sources if s.address), pathway.cited)
 
     def _own_links(self, kind: str, explained: str) -> Iterator[dict[str, str]]:
         """The page that explains the card, and the client's app. Neither address tells who the patient is."""
@@ -134,7 +134,7 @@ class Card(Telling):
         found = [(primary.document, primary), *((row.trial, row.source) for row in rows)]
         seen: set[str] = set()
         for document, source in found:
-            address = address_of(source)
+            address = source.address
             if address and address not in seen and len(seen) < _SOURCES_LINKED:
                 seen.add(address)
                 yield {

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
-from cds_service.knowledge.types import Source
 from cds_service.record import ClinicalRecord
 
 _FHIR_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
@@ -27,15 +25,6 @@ def references_in(record: ClinicalRecord) -> set[str]:
         record.drafts,
     )
     return {fact.reference for group in facts for fact in group if fact.reference}
-
-
-def address_of(source: Source) -> str:
-    """Absolute address of a source: its DOI, else its PubMed page, else its own; "" where it has none."""
-    if source.doi:
-        return f"https://doi.org/{quote(source.doi, safe='/:;()._-')}"
-    if source.pmid.isdigit():
-        return f"https://pubmed.ncbi.nlm.nih.gov/{source.pmid}/"
-    return source.url if source.url.startswith(("https://", "http://")) else ""
 
 
 def type_of(reference: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cds_service.cards.markdown import Safe, word_count
 
@@ -24,6 +24,16 @@ class Room:
     bounded: bool = False  # the tersest: names are counted, and lines beyond the limit told by their number
 
 
+_TERSE = Room(
+    disagreements=0,
+    burden=False,
+    unknowns=1,
+    general_notes=False,
+    because=False,
+    evidence=False,
+    nearest=1,
+)
+
 ROOMS = (
     Room(),
     Room(disagreements=1),
@@ -33,25 +43,8 @@ ROOMS = (
     Room(disagreements=0, burden=False, unknowns=3, nearest=4),
     Room(disagreements=0, burden=False, unknowns=3, general_notes=False, nearest=3),
     Room(disagreements=0, burden=False, unknowns=2, general_notes=False, because=False, nearest=2),
-    Room(
-        disagreements=0,
-        burden=False,
-        unknowns=1,
-        general_notes=False,
-        because=False,
-        evidence=False,
-        nearest=1,
-    ),
-    Room(
-        disagreements=0,
-        burden=False,
-        unknowns=1,
-        general_notes=False,
-        because=False,
-        evidence=False,
-        nearest=1,
-        bounded=True,
-    ),
+    _TERSE,
+    replace(_TERSE, bounded=True),
 )
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-EXTENSION = "org.myeloma-cds"
+from cds_service.cards.names import EXTENSION
+
 LONGEST_FINDING = 200
 _GRAVITY = ("info", "warning", "critical")
 
